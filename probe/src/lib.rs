@@ -1,0 +1,1 @@
+//! Says at which step WSUS synchronization breaks.

@@ -1,0 +1,2 @@
+//! The program `wsusprobe`.
+fn main() {}

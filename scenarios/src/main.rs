@@ -1,0 +1,2 @@
+//! The program `wsuslab`.
+fn main() {}
