@@ -1,1 +1,11 @@
-//! Says at which step WSUS synchronization breaks.
+//! Says at which step WSUS synchronization breaks, why, what that rests on, and prints the repair.
+//!
+//! Settings and facts become a plan; the plan, walked, becomes evidence; evidence, by pure rules, becomes a
+//! diagnosis; a diagnosis becomes a report. Left of the evidence everything may do I/O and nothing judges; right of
+//! it everything judges and nothing does I/O.
+
+pub mod diagnosis;
+pub mod evidence;
+pub mod facts;
+pub mod settings;
+pub mod report;

@@ -1,0 +1,745 @@
+//! What was seen: observations, the paths they belong to, and the form in which they are saved.
+
+use std::net::{IpAddr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Fact;
+use crate::settings::{ProxyHop, Settings};
+
+/// The version of the saved form.
+pub const SCHEMA: u32 = 1;
+
+/// Where on the way a step or a finding belongs, in the order in which a synchronization meets them; the last three
+/// stand apart.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// What the server is told to do.
+    Config,
+    /// Name resolution.
+    Name,
+    /// TCP connection.
+    Dial,
+    /// The proxy that WSUS is told to use.
+    Proxy,
+    /// The TLS handshake, without the certificates.
+    Tls,
+    /// The certificates.
+    Trust,
+    /// HTTP.
+    Http,
+    /// The WSUS services.
+    Wsus,
+    /// Update files.
+    Content,
+    /// What happened before.
+    History,
+    /// Export packages.
+    Offline,
+    /// Files handed over.
+    Input,
+    /// What no rule explains.
+    Unexplained,
+}
+
+impl Layer {
+    /// The layer's word, as in ids.
+    pub fn word(self) -> &'static str {
+        match self {
+            Layer::Config => "config",
+            Layer::Name => "name",
+            Layer::Dial => "dial",
+            Layer::Proxy => "proxy",
+            Layer::Tls => "tls",
+            Layer::Trust => "trust",
+            Layer::Http => "http",
+            Layer::Wsus => "wsus",
+            Layer::Content => "content",
+            Layer::History => "history",
+            Layer::Offline => "offline",
+            Layer::Input => "input",
+            Layer::Unexplained => "unexplained",
+        }
+    }
+
+    /// The layer that an id such as `dial/refused` belongs to.
+    pub fn of_id(id: &str) -> Option<Layer> {
+        let word = id.split('/').next()?;
+        use Layer::*;
+        [Config, Name, Dial, Proxy, Tls, Trust, Http, Wsus, Content, History, Offline, Input, Unexplained]
+            .into_iter()
+            .find(|layer| layer.word() == word)
+    }
+}
+
+/// `host:port`, an IPv6 host in brackets.
+pub fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// How a target is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// Where a path leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// How it is spoken to.
+    pub scheme: Scheme,
+    /// The host in the name in use, without brackets, in lower case.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path on it, with its leading slash.
+    pub path: String,
+}
+
+impl Target {
+    /// `host:port`, the subject of most findings.
+    pub fn subject(&self) -> String {
+        host_port(&self.host, self.port)
+    }
+
+    /// The whole URL; the port is left out where it is the scheme's own.
+    pub fn url(&self) -> String {
+        let default = if self.scheme == Scheme::Https { 443 } else { 80 };
+        let authority = if self.port == default {
+            let whole = self.subject();
+            whole.rsplit_once(':').map(|(host, _)| host.to_string()).unwrap_or(whole)
+        } else {
+            self.subject()
+        };
+        format!("{}://{authority}{}", self.scheme.word(), self.path)
+    }
+}
+
+/// Why a path is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathRole {
+    /// The source of synchronization as configured, or a WSUS base as asked: up to GetAuthConfig.
+    Source,
+    /// A URL asked for with a path of its own: judged by its status.
+    Url,
+    /// The client's web service beside the source.
+    Client,
+    /// The SelfUpdate directory beside the source.
+    SelfUpdate,
+    /// Another of the four ports on which WSUS is found.
+    OtherPort,
+    /// The source without the configured proxy.
+    Direct,
+    /// The source through a proxy that WinHTTP has and WSUS has not.
+    WinHttp,
+    /// Another host through the same proxy.
+    Control,
+    /// The endpoint that the repair would set.
+    Repair,
+}
+
+/// What a path asks at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// SOAP GetAuthConfig of the server-to-server service (MS-WSUSSS).
+    AuthConfig,
+    /// SOAP GetConfig of the client's service (MS-WUSP).
+    ClientConfig,
+    /// GET of the path.
+    Get,
+    /// GET of SelfUpdate's wuident.cab, then iuident.cab.
+    SelfUpdate,
+}
+
+/// One direction that was walked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PathInfo {
+    /// `p1`, `p2` …
+    pub id: String,
+    /// Why it is walked.
+    pub role: PathRole,
+    /// Whether synchronization (or the question as asked) needs it.
+    pub needed: bool,
+    /// Where it leads.
+    pub target: Target,
+    /// The proxy on the way.
+    pub proxy: Option<ProxyHop>,
+    /// What is asked at its end.
+    pub ask: Ask,
+    /// The last layer that it goes to.
+    pub until: Layer,
+}
+
+/// What one step saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observation {
+    /// `o1`, `o2` …
+    pub id: String,
+    /// The path's id.
+    pub path: String,
+    /// The address of the lane, where there is one, before any redirection: the proxy's where a proxy is on the way.
+    pub lane: Option<String>,
+    /// Where it belongs.
+    pub layer: Layer,
+    /// `host:port` in the name in use.
+    pub subject: String,
+    /// When it began.
+    pub at: jiff::Timestamp,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// What a differential asks; absent for the path's own step.
+    pub question: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The peer's first bytes, at most 256, escaped to printable ASCII.
+    pub raw: Option<String>,
+}
+
+/// What came of a step. A refused connection is a successful observation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A name was asked for.
+    Name {
+        /// The server as `IP:PORT`, or `system`.
+        server: String,
+        /// `A`, `AAAA`, or `any` of the system's resolver.
+        record: String,
+        /// `udp`, `tcp` or `system`.
+        over: String,
+        /// The answer.
+        answer: NameAnswer,
+    },
+    /// A TCP connection was tried.
+    Dial {
+        /// The address connected to, before redirection.
+        address: SocketAddr,
+        /// The answer.
+        answer: DialAnswer,
+    },
+    /// A proxy was asked.
+    Proxy {
+        /// The request line's method and target.
+        asked: String,
+        /// The answer.
+        answer: ProxyAnswer,
+    },
+    /// A crafted ClientHello was sent.
+    Hello {
+        /// What it offered.
+        offer: Offer,
+        /// The answer.
+        answer: HelloAnswer,
+    },
+    /// A presented chain was looked at.
+    Chain(Box<ChainSeen>),
+    /// A real handshake was tried.
+    Handshake {
+        /// The answer.
+        answer: HandshakeAnswer,
+        /// What the TLS library's own verifier said of the chain; empty if content.
+        verifier: String,
+        /// Whether the server asked for a client certificate.
+        client_certificate_asked: bool,
+    },
+    /// An HTTP request was sent.
+    Http {
+        /// `GET` or `POST`.
+        method: String,
+        /// The URL asked for.
+        url: String,
+        /// The answer.
+        answer: HttpAnswer,
+    },
+    /// An HTTP answer was read as SOAP.
+    Soap {
+        /// The operation asked for.
+        operation: String,
+        /// What it holds.
+        answer: SoapAnswer,
+    },
+    /// The step was not reached.
+    NotReached {
+        /// The observation that ended the lane, or `own client`.
+        because: String,
+        /// Why, in words.
+        says: String,
+    },
+    /// The step was not asked.
+    NotAsked {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What a resolver answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum NameAnswer {
+    /// Addresses.
+    Addresses {
+        /// In the order given.
+        addresses: Vec<IpAddr>,
+        /// The last name of the alias chain, where there was one.
+        canonical: Option<String>,
+    },
+    /// NXDOMAIN (RFC 1035 section 4.1.1, RCODE 3).
+    NotFound,
+    /// The name exists and has no such record.
+    NoAddress,
+    /// SERVFAIL (RCODE 2).
+    ServerFailure,
+    /// REFUSED (RCODE 5).
+    Refused,
+    /// No answer in time.
+    Timeout,
+    /// An answer that is none.
+    Malformed {
+        /// Why.
+        why: String,
+    },
+    /// Another failure: another RCODE, or the socket's own.
+    Failed {
+        /// Which.
+        why: String,
+    },
+}
+
+/// What a connection attempt met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum DialAnswer {
+    /// Connected.
+    Connected,
+    /// Actively refused.
+    Refused,
+    /// No answer in time.
+    Timeout,
+    /// No route, or a router says so.
+    Unreachable {
+        /// The system's words.
+        why: String,
+    },
+    /// Another failure.
+    Failed {
+        /// The system's words.
+        why: String,
+    },
+}
+
+/// How a stream ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Broken {
+    /// Closed in order (FIN).
+    Closed,
+    /// Reset (RST).
+    Reset,
+    /// Nothing more came in time.
+    Timeout,
+}
+
+/// What bytes that are not the expected protocol look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Looks {
+    /// A TLS record.
+    Tls,
+    /// An HTTP answer.
+    Http,
+    /// A line of text that a server sends unasked, such as SSH's or SMTP's.
+    Banner,
+    /// Nothing known.
+    Unknown,
+    /// More than this program reads.
+    TooLarge,
+}
+
+/// What a proxy answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum ProxyAnswer {
+    /// A 2xx to CONNECT, or a SOCKS grant: the tunnel stands.
+    Granted,
+    /// An HTTP status that is no grant.
+    Status {
+        /// The status code.
+        code: u16,
+        /// The reason phrase, escaped.
+        reason: String,
+        /// The names of the schemes of `Proxy-Authenticate`, in order.
+        schemes: Vec<String>,
+        /// Telling headers, by lower-case name (via, server, x-squid-error, proxy-status, location, date …), escaped.
+        headers: Vec<(String, String)>,
+        /// The beginning of the body, escaped, at most 512 characters.
+        body: String,
+        /// Whether a header or the body says that the destination's name could not be resolved.
+        says_dns: bool,
+        /// Whether the body or a header says that the port is not allowed.
+        says_port: bool,
+    },
+    /// Something that is no HTTP.
+    NotHttp {
+        /// What it looks like.
+        looks: Looks,
+    },
+    /// Nothing but an end.
+    Broken {
+        /// How.
+        how: Broken,
+    },
+    /// The tunnel stood and was closed before a byte was sent into it.
+    ClosedTunnel,
+    /// A SOCKS refusal.
+    Socks {
+        /// The reply in words.
+        why: String,
+    },
+}
+
+/// What a ClientHello offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Offer {
+    /// Whose hello it is: a profile's id such as `ws2019`, or `all`.
+    pub client: String,
+    /// The highest version offered, as in the handshake (`0x0303` is TLS 1.2, `0x0304` is TLS 1.3).
+    pub version: u16,
+    /// The suites offered, in order.
+    pub suites: Vec<u16>,
+    /// Whether groups and signature algorithms beyond the profile's were offered.
+    pub wide: bool,
+}
+
+/// What a ClientHello met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum HelloAnswer {
+    /// A ServerHello, and what came with it in clear.
+    Answered {
+        /// The version chosen.
+        version: u16,
+        /// The suite chosen.
+        suite: u16,
+        /// The certificates in the order sent, DER in base64; empty where they are encrypted (TLS 1.3).
+        certificates: Vec<String>,
+        /// Whether a CertificateRequest came.
+        client_certificate_asked: bool,
+        /// Whether the flight came to its end.
+        complete: bool,
+    },
+    /// An alert (RFC 5246 section 7.2).
+    Alert {
+        /// Its description's code.
+        code: u8,
+        /// Its name.
+        name: String,
+    },
+    /// Plain HTTP.
+    PlainHttp {
+        /// The status line, escaped.
+        status: String,
+    },
+    /// Something that is no TLS.
+    NotTls {
+        /// What it looks like.
+        looks: Looks,
+    },
+    /// Nothing but an end.
+    Broken {
+        /// How.
+        how: Broken,
+    },
+}
+
+/// What became of a real handshake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum HandshakeAnswer {
+    /// It was completed.
+    Done {
+        /// The version.
+        version: u16,
+        /// The suite.
+        suite: u16,
+    },
+    /// This program's TLS library cannot speak what the server chose: our limit.
+    OwnLimit {
+        /// Why.
+        why: String,
+    },
+    /// The peer's chain was not accepted, and nothing more was said to it.
+    Untrusted,
+    /// The peer sent an alert.
+    Alert {
+        /// Its description's code.
+        code: u8,
+        /// Its name.
+        name: String,
+    },
+    /// The stream ended.
+    Broken {
+        /// How.
+        how: Broken,
+    },
+    /// Another failure of the library.
+    Failed {
+        /// Its words.
+        why: String,
+    },
+}
+
+/// One certificate of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateSeen {
+    /// Its subject, escaped.
+    pub subject: String,
+    /// Its issuer, escaped.
+    pub issuer: String,
+    /// Its serial number in hexadecimal.
+    pub serial: String,
+    /// SHA-256 over its DER, in hexadecimal.
+    pub sha256: String,
+    /// The start of its validity.
+    pub not_before: jiff::Timestamp,
+    /// The end of its validity.
+    pub not_after: jiff::Timestamp,
+    /// Its DNS names, escaped.
+    pub names: Vec<String>,
+    /// Its subject's common name, escaped.
+    pub common_name: Option<String>,
+    /// The URLs at which its issuer is served (RFC 5280 section 4.2.2.1, id-ad-caIssuers).
+    pub issuer_urls: Vec<String>,
+    /// Whether it names itself as its issuer.
+    pub self_issued: bool,
+    /// Whether it may issue certificates.
+    pub is_ca: bool,
+    /// Where it came from.
+    pub from: CertificateFrom,
+    /// Where it stands against the clock of the run.
+    pub validity: Validity,
+}
+
+/// Where a certificate came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateFrom {
+    /// The peer sent it.
+    Sent,
+    /// A store of the run holds it.
+    Store,
+    /// It was fetched from the URL that its subordinate names.
+    Fetched,
+}
+
+/// Where a validity stands against a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validity {
+    /// Within it.
+    Current,
+    /// Before its start.
+    NotYet,
+    /// After its end.
+    Expired,
+}
+
+/// How a name fits a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameFit {
+    /// A DNS or IP name of the subject alternative names fits.
+    Alternative,
+    /// There is no DNS alternative name and the subject's common name fits.
+    Subject,
+    /// The name in use has no dot and is the first label of a name of the leaf.
+    FirstLabel,
+    /// None fits.
+    None,
+}
+
+/// How the way up from a leaf ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum ChainEnd {
+    /// In a certificate that this run trusts, or in the host's own anchor.
+    Trusted,
+    /// In a self-issued certificate that it does not trust.
+    Root,
+    /// The next issuer was neither sent, nor in a store, nor to be had.
+    Missing {
+        /// The name of the missing issuer, escaped.
+        issuer: String,
+        /// What became of fetching it.
+        fetch: Fetch,
+    },
+}
+
+/// What became of fetching an issuer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "fetch", rename_all = "kebab-case")]
+pub enum Fetch {
+    /// Nothing had to be fetched.
+    NotNeeded,
+    /// The certificate names no URL.
+    NoUrl,
+    /// It was served.
+    Served {
+        /// Where.
+        url: String,
+    },
+    /// It was not to be had.
+    Failed {
+        /// Where.
+        url: String,
+        /// Why not.
+        why: String,
+    },
+    /// It was not asked for.
+    NotAsked,
+}
+
+/// What was seen of a presented chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainSeen {
+    /// The name in use.
+    pub name: String,
+    /// The clock against which it was held.
+    pub clock: jiff::Timestamp,
+    /// Every certificate sent, in the order sent.
+    pub sent: Vec<CertificateSeen>,
+    /// The way up from the leaf as far as it could be followed: every link signed by the next.
+    pub way: Vec<CertificateSeen>,
+    /// How the way ends.
+    pub end: ChainEnd,
+    /// What became of fetching missing issuers.
+    pub fetch: Fetch,
+    /// How the name fits the leaf.
+    pub name_fit: NameFit,
+    /// Whether the store of the run trusts the end of the way.
+    pub in_store: bool,
+    /// Whether the host has anchors of its own, and whether the way ends in one.
+    pub genuine: Option<bool>,
+    /// A certificate that could not be read: its index and why.
+    pub unreadable: Option<String>,
+}
+
+/// What an HTTP request met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum HttpAnswer {
+    /// A response.
+    Response {
+        /// The status code.
+        status: u16,
+        /// Telling headers, by lower-case name, escaped (server, content-type, location, www-authenticate, via, date …).
+        headers: Vec<(String, String)>,
+        /// The beginning of the body, escaped, at most 1024 characters.
+        body: String,
+        /// Whether the body came to its end.
+        complete: bool,
+    },
+    /// Something that is no HTTP.
+    NotHttp {
+        /// What it looks like.
+        looks: Looks,
+    },
+    /// Nothing but an end.
+    Broken {
+        /// How.
+        how: Broken,
+    },
+}
+
+impl HttpAnswer {
+    /// The value of a header of a response.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        match self {
+            HttpAnswer::Response { headers, .. } => {
+                headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What an answer holds, read as SOAP 1.1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum SoapAnswer {
+    /// The operation's result.
+    Result {
+        /// What it says, by name: the plug-in's id, the service's URL, a protocol version.
+        values: Vec<(String, String)>,
+    },
+    /// A fault (MS-WSUSSS section 2.2.2.4).
+    Fault {
+        /// The detail's ErrorCode, or empty.
+        code: String,
+        /// The detail's Message and the fault string, escaped.
+        message: String,
+    },
+    /// No SOAP at all.
+    NotSoap,
+}
+
+/// Everything that a diagnosis rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// The settings of the run.
+    pub settings: Settings,
+    /// What is known of the server.
+    pub facts: Vec<Fact>,
+    /// The directions that were walked.
+    pub paths: Vec<PathInfo>,
+    /// What was seen on them.
+    pub observations: Vec<Observation>,
+}
+
+/// Escapes what a stranger wrote: printable characters stay, everything else becomes `\u{…}`; at most `limit`
+/// characters, `…` marking a cut.
+pub fn escape(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    let mut count = 0;
+    for c in text.chars() {
+        if count >= limit {
+            out.push('…');
+            break;
+        }
+        count += 1;
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') => {
+                out.extend(c.escape_unicode());
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Escapes bytes to printable ASCII, at most the first 256.
+pub fn escape_bytes(bytes: &[u8]) -> String {
+    bytes[..bytes.len().min(256)].escape_ascii().to_string()
+}

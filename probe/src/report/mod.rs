@@ -1,0 +1,41 @@
+//! The report as one document, and its forms.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnosis::{Diagnosis, Finding, RuledOut, Unknown, Verdict};
+use crate::evidence::{Evidence, Observation, PathInfo, SCHEMA};
+use crate::facts::Fact;
+use crate::settings::Settings;
+
+/// The report and the saved evidence in one: given back to `diagnose` it is judged again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The version of this form, 1.
+    pub schema: u32,
+    /// The answer in one word.
+    pub verdict: Verdict,
+    /// Causes first.
+    pub findings: Vec<Finding>,
+    /// What is excluded.
+    pub ruled_out: Vec<RuledOut>,
+    /// What cannot be told.
+    pub unknown: Vec<Unknown>,
+    /// The settings of the run.
+    pub settings: Settings,
+    /// What is known of the server.
+    pub facts: Vec<Fact>,
+    /// The directions that were walked.
+    pub paths: Vec<PathInfo>,
+    /// What was seen on them.
+    pub observations: Vec<Observation>,
+}
+
+impl Report {
+    /// Puts a diagnosis and what it rests on into one document.
+    pub fn new(diagnosis: Diagnosis, evidence: Evidence) -> Self {
+        let Diagnosis { verdict, findings, ruled_out, unknown } = diagnosis;
+        let Evidence { settings, facts, paths, observations } = evidence;
+        Report { schema: SCHEMA, verdict, findings, ruled_out, unknown, settings, facts, paths, observations }
+    }
+}
