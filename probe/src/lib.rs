@@ -4,8 +4,13 @@
 //! diagnosis; a diagnosis becomes a report. Left of the evidence everything may do I/O and nothing judges; right of
 //! it everything judges and nothing does I/O.
 
+pub mod cli;
 pub mod diagnosis;
 pub mod evidence;
 pub mod facts;
-pub mod settings;
+pub mod pages;
 pub mod report;
+pub mod rules;
+pub mod run;
+pub mod settings;
+pub mod step;

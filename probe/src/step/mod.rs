@@ -1,0 +1,3 @@
+//! The steps of a walk: each asks one thing and gives one observation.
+
+pub mod chain;
