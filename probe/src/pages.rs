@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn every_page_can_be_read_and_says_what_it_must() {
         for entry in ids().filter(|entry| entry.source.is_some()) {
-            let page = Page::parse(entry.source.unwrap()).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+            let page =
+                Page::parse(entry.source.unwrap()).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
             assert!(!page.title.is_empty() && !page.title.contains('\n'), "{}: title", entry.id);
             assert!(!page.remedy.place.is_empty(), "{}: where", entry.id);
             assert!(!page.remedy.steps.is_empty(), "{}: steps", entry.id);
@@ -182,7 +183,8 @@ mod tests {
 
     #[test]
     fn what_is_due_has_a_page_and_nothing_else_has() {
-        let without: Vec<_> = ids().filter(|entry| entry.due != entry.source.is_some()).map(|e| e.id).collect();
+        let without: Vec<_> =
+            ids().filter(|entry| entry.due != entry.source.is_some()).map(|e| e.id).collect();
         assert!(without.is_empty(), "{without:?}");
     }
 
@@ -202,7 +204,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_once() {
-        assert_eq!(fill("{host} on {port}: {subject} {x}", "up.test:8531"), "up.test on 8531: up.test:8531 {x}");
+        assert_eq!(
+            fill("{host} on {port}: {subject} {x}", "up.test:8531"),
+            "up.test on 8531: up.test:8531 {x}"
+        );
         assert_eq!(fill("{host}", "{port}:80"), "{port}:80");
         assert_eq!(fill("{host}:{port}", "MUUrl"), "MUUrl:<port>");
         assert_eq!(fill("{host}", "[2001:db8::1]:443"), "2001:db8::1");
@@ -215,6 +220,9 @@ mod tests {
             fill_command(text, "a;Remove-Item C:\\ -Recurse:80"),
             "Test-NetConnection <host> -Port <port> # <subject>"
         );
-        assert_eq!(fill_command(text, "up.test:8530"), "Test-NetConnection up.test -Port 8530 # up.test:8530");
+        assert_eq!(
+            fill_command(text, "up.test:8530"),
+            "Test-NetConnection up.test -Port 8530 # up.test:8530"
+        );
     }
 }

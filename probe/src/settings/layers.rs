@@ -30,7 +30,20 @@ macro_rules! from_text {
         }
     )*};
 }
-from_text!(DnsServer, Resolver, ConnectTo, Trust, Anchor, ProxyChoice, Span, At, Until, Output, Colour, ProxyUser);
+from_text!(
+    DnsServer,
+    Resolver,
+    ConnectTo,
+    Trust,
+    Anchor,
+    ProxyChoice,
+    Span,
+    At,
+    Until,
+    Output,
+    Colour,
+    ProxyUser
+);
 
 impl FromText for String {
     fn from_text(text: &str) -> Result<Self, BadValue> {
@@ -112,7 +125,9 @@ impl std::str::FromStr for At {
             .ok()
             .and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::system()).ok())
             .map(|zoned| At(zoned.timestamp()))
-            .ok_or_else(|| BadValue::new(text, "a time such as 2026-05-01T02:30:00Z, or without a zone in local time"))
+            .ok_or_else(|| {
+                BadValue::new(text, "a time such as 2026-05-01T02:30:00Z, or without a zone in local time")
+            })
     }
 }
 
@@ -228,10 +243,13 @@ impl std::str::FromStr for Output {
             Some((word, file)) => (word, Some(file)),
             None => (text, None),
         };
-        let format = [Format::Text, Format::Short, Format::Json].into_iter().find(|format| format.word() == word);
+        let format =
+            [Format::Text, Format::Short, Format::Json].into_iter().find(|format| format.word() == word);
         match (format, file) {
             (Some(format), None | Some("-")) => Ok(Output { format, file: None }),
-            (Some(format), Some(file)) if !file.is_empty() => Ok(Output { format, file: Some(file.to_string()) }),
+            (Some(format), Some(file)) if !file.is_empty() => {
+                Ok(Output { format, file: Some(file.to_string()) })
+            }
             _ => Err(BadValue::new(text, "text, short or json, with =FILE where it goes to a file")),
         }
     }
@@ -603,7 +621,10 @@ mod tests {
         let settings = flags.over(Given::from_environment(&env).unwrap()).over(below).settings();
         assert_eq!(settings.timeout.to_string(), "1s");
         assert_eq!(settings.deadline.to_string(), "9s");
-        assert_eq!(settings.dns.iter().map(|d| d.to_string()).collect::<Vec<_>>(), ["192.0.2.1:53", "192.0.2.2:54"]);
+        assert_eq!(
+            settings.dns.iter().map(|d| d.to_string()).collect::<Vec<_>>(),
+            ["192.0.2.1:53", "192.0.2.2:54"]
+        );
         assert_eq!(settings.resolver, Resolver::Dns);
         assert_eq!(settings.proxy, ProxyChoice::None);
     }
@@ -615,7 +636,10 @@ mod tests {
 
     #[test]
     fn a_named_resolver_outranks_what_dns_implies() {
-        assert_eq!(file("dns = [\"192.0.2.1\"]\nresolver = \"system\"").settings().resolver, Resolver::System);
+        assert_eq!(
+            file("dns = [\"192.0.2.1\"]\nresolver = \"system\"").settings().resolver,
+            Resolver::System
+        );
     }
 
     #[test]
@@ -658,14 +682,16 @@ mod tests {
         assert!(shown.starts_with("w.toml:2:3: unknown field `prox`"), "{shown}");
         assert!(shown.contains("^^^^") && shown.contains("prox = \"none\""), "{shown}");
         let text = "timeout = \"soon\"";
-        let shown =
-            locate(Path::new("w.toml"), text, &Given::from_toml(text, Path::new("")).unwrap_err()).to_string();
+        let shown = locate(Path::new("w.toml"), text, &Given::from_toml(text, Path::new("")).unwrap_err())
+            .to_string();
         assert!(shown.starts_with("w.toml:1:11: `soon` is not a duration"), "{shown}");
     }
 
     #[test]
     fn times_are_strings_or_tomls_own() {
-        for text in ["at = \"2026-05-01T02:30:00Z\"", "at = 2026-05-01T02:30:00Z", "at = 2026-05-01 04:30:00+02:00"] {
+        for text in
+            ["at = \"2026-05-01T02:30:00Z\"", "at = 2026-05-01T02:30:00Z", "at = 2026-05-01 04:30:00+02:00"]
+        {
             assert_eq!(file(text).at.unwrap().to_string(), "2026-05-01T02:30:00Z", "{text}");
         }
         assert!(Given::from_toml("at = 7", Path::new("")).is_err());
