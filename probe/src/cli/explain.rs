@@ -1,0 +1,235 @@
+//! `list` and `explain`: the catalogue for people.
+
+use anstyle::Style;
+
+use crate::diagnosis::Severity;
+use crate::pages;
+use crate::report::describe::clean;
+use crate::report::text::wrap;
+use crate::rules::catalogue::entry;
+
+const BOLD: Style = Style::new().bold();
+const WIDTH: usize = 100;
+
+/// What `list` prints.
+pub fn list() -> String {
+    let width = pages::ids().map(|entry| entry.id.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    for entry in pages::ids() {
+        let title = match pages::general_title(entry.id) {
+            Some(title) if entry.due => title,
+            _ => "not diagnosed yet".to_string(),
+        };
+        out.push_str(&format!("{:<width$}  {:<7}  {title}\n", entry.id, severity(entry.severity)));
+    }
+    out
+}
+
+/// What `explain` prints of an id; none where it is unknown.
+pub fn explain(id: &str, colour: bool) -> Option<String> {
+    let entry = entry(id)?;
+    let bold = |text: &str| if colour { format!("{BOLD}{text}{BOLD:#}") } else { text.to_string() };
+    let mut out = format!("{}  ({})\n", bold(entry.id), severity(entry.severity));
+    let Some(page) = pages::page(id).filter(|_| entry.due) else {
+        out.push_str("This finding is in the catalogue and is not diagnosed yet.\n");
+        return Some(out);
+    };
+    hang(&mut out, "", &pages::general(&page.title));
+    out.push('\n');
+    hang(&mut out, "Where  ", &pages::general(&page.remedy.place));
+    for (n, never) in page.remedy.never.iter().enumerate() {
+        hang(&mut out, if n == 0 { "Never  " } else { "       " }, &pages::general(never));
+    }
+    out.push_str(&format!("\n{}\n", bold("STEPS")));
+    for (n, step) in page.remedy.steps.iter().enumerate() {
+        hang(&mut out, &format!("  {}. ", n + 1), &pages::general(step));
+    }
+    if !page.remedy.commands.is_empty() {
+        out.push_str(&format!("\n{}\n", bold("COMMANDS (PowerShell)")));
+        for command in &page.remedy.commands {
+            for line in command.lines() {
+                out.push_str(&format!("    {}\n", pages::general(line)));
+            }
+        }
+    }
+    markdown(&mut out, &pages::general(page.body), &bold);
+    Some(out)
+}
+
+/// The little Markdown that pages use: headings, paragraphs, lists and fenced code.
+fn markdown(out: &mut String, body: &str, bold: &dyn Fn(&str) -> String) {
+    let mut code = false;
+    let mut paragraph: Option<(String, String)> = None;
+    let flush = |out: &mut String, paragraph: &mut Option<(String, String)>| {
+        if let Some((label, text)) = paragraph.take() {
+            hang(out, &label, &text);
+        }
+    };
+    for line in body.lines() {
+        if line.trim_start().starts_with("```") {
+            flush(out, &mut paragraph);
+            code = !code;
+        } else if code {
+            out.push_str(&format!("    {line}\n"));
+        } else if let Some(heading) =
+            line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))
+        {
+            flush(out, &mut paragraph);
+            out.push_str(&format!("\n{}\n", bold(&heading.to_uppercase())));
+        } else if let Some((label, text)) = item(line) {
+            flush(out, &mut paragraph);
+            paragraph = Some((label, text.to_string()));
+        } else if line.trim().is_empty() {
+            flush(out, &mut paragraph);
+            if !out.ends_with("\n\n") {
+                out.push('\n');
+            }
+        } else {
+            match &mut paragraph {
+                Some((_, text)) => {
+                    text.push(' ');
+                    text.push_str(line.trim());
+                }
+                None => paragraph = Some(("  ".into(), line.trim().to_string())),
+            }
+        }
+    }
+    flush(out, &mut paragraph);
+    // Headings bring their own empty line.
+    while out.contains("\n\n\n") {
+        *out = out.replace("\n\n\n", "\n\n");
+    }
+}
+
+/// A list's item: its label and its text.
+fn item(line: &str) -> Option<(String, &str)> {
+    let text = line.trim_start();
+    if let Some(text) = text.strip_prefix("- ").or_else(|| text.strip_prefix("* ")) {
+        return Some(("  - ".into(), text));
+    }
+    let (number, text) = text.split_once(". ")?;
+    let counted = !number.is_empty() && number.len() < 3 && number.bytes().all(|b| b.is_ascii_digit());
+    counted.then(|| (format!("  {number}. "), text))
+}
+
+fn hang(out: &mut String, label: &str, text: &str) {
+    let indent = label.chars().count();
+    for (n, line) in wrap(text, WIDTH - indent).iter().enumerate() {
+        let lead = if n == 0 { label.to_string() } else { " ".repeat(indent) };
+        out.push_str(&format!("{lead}{line}\n"));
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    }
+}
+
+/// Why `explain` has nothing to say about a word.
+pub fn unknown(word: &str) -> String {
+    let shown = clean(&word.chars().take(80).collect::<String>());
+    if is_code(word) {
+        return format!("{shown}: codes are not explained yet, findings are: see `wsusprobe list`");
+    }
+    let near = nearest(word);
+    if near.is_empty() {
+        format!("{shown}: no finding has this id: see `wsusprobe list`")
+    } else {
+        format!("{shown}: no finding has this id; the nearest are {}", near.join(", "))
+    }
+}
+
+/// Whether a word is a code in one of its spellings: `0x80072EE2`, `-2147012894`, `SEC_E_…`, `event:10022`.
+fn is_code(word: &str) -> bool {
+    let digits = word.trim_start_matches('-');
+    let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    ["0x", "0X", "win32:", "event:", "http:"].iter().any(|prefix| word.starts_with(prefix))
+        || (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        || (word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit()))
+        || (word.contains('_') && word.chars().all(name))
+}
+
+/// At most five ids that a word may have meant: those of that name in any layer, then the nearest in spelling.
+fn nearest(word: &str) -> Vec<&'static str> {
+    let word: String = word.to_ascii_lowercase().chars().take(60).collect();
+    let tail = word.rsplit('/').next().unwrap_or_default();
+    let mut ranked: Vec<(usize, &'static str)> = pages::ids()
+        .filter_map(|entry| {
+            let name = entry.id.rsplit('/').next().unwrap_or_default();
+            let far = distance(&word, entry.id).min(distance(tail, name) + 1);
+            let rank = if name == tail {
+                0
+            } else if tail.len() > 3 && name.contains(tail) {
+                1
+            } else {
+                far + 1
+            };
+            (rank <= 1 + entry.id.len() / 3).then_some((rank, entry.id))
+        })
+        .collect();
+    ranked.sort_by_key(|&(rank, _)| rank);
+    let best = ranked.first().map_or(0, |&(rank, _)| rank);
+    ranked.into_iter().filter(|&(rank, _)| rank <= best + 1).take(5).map(|(_, id)| id).collect()
+}
+
+/// How many characters have to be changed, added or left out (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let kept = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = kept.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_can_be_explained_without_a_placeholder_left() {
+        for entry in pages::ids() {
+            let text = explain(entry.id, false).unwrap();
+            for mark in ["{host}", "{port}", "{subject}", "```", "\n## "] {
+                assert!(!text.contains(mark), "{}: {mark}\n{text}", entry.id);
+            }
+            assert_eq!(text.contains("not diagnosed yet"), !entry.due, "{}", entry.id);
+        }
+        assert_eq!(explain("nothing/such", false), None);
+    }
+
+    #[test]
+    fn near_ids_are_suggested() {
+        assert_eq!(nearest("trust/missing-intermediat")[0], "trust/missing-intermediate");
+        assert_eq!(nearest("missing-intermediate")[0], "trust/missing-intermediate");
+        assert!(nearest("refused").contains(&"dial/refused") && nearest("refused").contains(&"tls/refused"));
+        assert!(nearest("quite something else altogether").is_empty());
+        assert!(nearest("").len() <= 5);
+    }
+
+    #[test]
+    fn codes_are_told_from_ids() {
+        for code in ["0x80072EE2", "-2147012894", "10022", "80072EE2", "SEC_E_UNTRUSTED_ROOT", "event:10022"]
+        {
+            assert!(unknown(code).contains("not explained yet"), "{code}");
+        }
+        assert!(!unknown("trust/none").contains("codes"));
+    }
+
+    #[test]
+    fn a_list_has_every_id_in_order() {
+        let list = list();
+        let ids: Vec<&str> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(ids, pages::ids().map(|entry| entry.id).collect::<Vec<_>>());
+        assert!(list.contains("not diagnosed yet"));
+    }
+}

@@ -1,0 +1,251 @@
+//! The built program from outside: arguments, settings, streams and exit codes.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A folder of a test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn program(folder: &PathBuf) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsusprobe"));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(name: &str, line: &[&str]) -> Output {
+    program(&folder(name)).args(line).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn usage_is_64_and_says_so_on_standard_error_alone() {
+    let lines: &[&[&str]] = &[
+        &["nonsense"],
+        &["tls", "a"],
+        &["serve"],
+        &["--nonsense"],
+        &["check"],
+        &["check", "upstream"],
+        &["check", "ftp://a"],
+        &["check", "http://a:0"],
+        &["check", "http://a:99999"],
+        &["check", "http://a\u{1b}b"],
+        &["check", "http://user:hunter2@a"],
+        &["check", "http://a", "--until", "wsus"],
+        &["check", "http://a", "--timeout", "soon"],
+        &["check", "http://a", "-4", "-6"],
+        &["check", "http://a", "-o", "html"],
+        &["check", "http://a", "-o", "json", "-o", "text"],
+        &["check", "http://a", "-o", "json=no/such/folder/x"],
+        &["check", "http://a", "--dns", "name"],
+        &["check", "http://a", "--only", "everything"],
+        &["check", "http://a", "--at", "yesterday"],
+        &["check", "http://a", "--proxy", "http://user:hunter2@proxy:3128"],
+        &["check", "http://a", "--proxy-user", "user:hunter2"],
+        &["check", "http://a", "--cacert", "absent.pem"],
+        &["check", "http://a", "--anchor", "*=absent.pem"],
+        &["check", "http://a", "--config", "absent.toml"],
+        &["http://user:hunter2@a"],
+        &["explain"],
+        &["explain", "trust/missing-intermediat"],
+        &["explain", "0x80072EE2"],
+        &["config"],
+        &["config", "check", "--config", "absent.toml"],
+    ];
+    for line in lines {
+        let output = run("usage", line);
+        let says = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{line:?}: {says}");
+        assert!(output.stdout.is_empty(), "{line:?}");
+        assert!(says.starts_with("wsusprobe: "), "{line:?}: {says}");
+        assert!(!says.contains("hunter2"), "{line:?}: {says}");
+        assert!(!says.chars().any(|c| c.is_control() && c != '\n'), "{line:?}: {says:?}");
+        assert!(!says.contains("internal error"), "{line:?}: {says}");
+    }
+}
+
+#[test]
+fn a_bad_url_is_one_line() {
+    let says = stderr(&run("one-line", &["check", "http://ok.test", "upstream:8530"]));
+    assert_eq!(says.lines().count(), 1, "{says}");
+    assert!(says.contains("upstream:8530: a URL begins with http:// or https://"), "{says}");
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for line in
+        [&["--help"][..], &["-h"], &["check", "--help"], &["--version"], &["config", "init", "--help"]]
+    {
+        let output = run("help", line);
+        assert_eq!(output.status.code(), Some(0), "{line:?}");
+        assert!(stdout(&output).contains("wsusprobe") && output.stderr.is_empty(), "{line:?}");
+    }
+    assert!(stdout(&run("help", &["--help"])).contains("Exit codes"));
+}
+
+#[test]
+fn list_has_every_finding_and_explain_its_page() {
+    let output = run("list", &["list"]);
+    assert_eq!(output.status.code(), Some(0));
+    let list = stdout(&output);
+    assert!(list.contains("trust/missing-intermediate"));
+    let ids: Vec<&str> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(ids.len(), 136);
+    let output = run("list", &["explain", "dial/refused"]);
+    assert_eq!(output.status.code(), Some(0));
+    let page = stdout(&output);
+    for part in ["dial/refused", "Where  ", "Never  ", "STEPS", "WHAT WAS SEEN", "CONFIRM BY HAND"] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let output = run("list", &["explain", "offline/stale"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("not diagnosed yet"));
+    assert!(
+        stderr(&run("list", &["explain", "missing-intermediate"])).contains("trust/missing-intermediate")
+    );
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_line_column_and_caret() {
+    let folder = folder("unknown-key");
+    std::fs::write(folder.join("wsusprobe.toml"), "timeout = \"4s\"\nprox = \"none\"\n").unwrap();
+    for line in [&["config", "check"][..], &["check", "http://a.test"], &[]] {
+        let output = program(&folder).args(line).output().unwrap();
+        let says = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{says}");
+        assert!(says.contains("wsusprobe.toml:2:1: unknown field `prox`") && says.contains("^^^^"), "{says}");
+    }
+    // What needs no settings is not stopped by them.
+    assert_eq!(program(&folder).arg("list").output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn flags_outrank_the_environment_and_it_the_file() {
+    let folder = folder("precedence");
+    let file = "timeout = \"1s\"\ndeadline = \"5s\"\nproxy = \"http://proxy.test:3128\"\nonly = [\"dial\"]\n";
+    std::fs::write(folder.join("other.toml"), file).unwrap();
+    let output = program(&folder)
+        .args(["config", "show", "--config", "other.toml", "--timeout", "3s"])
+        .env("WSUSPROBE_TIMEOUT", "2s")
+        .env("WSUSPROBE_DEADLINE", "6s")
+        .env("WSUSPROBE_SKIP", "http, wsus")
+        .output()
+        .unwrap();
+    let shown = stdout(&output);
+    for line in [
+        "timeout = \"3s\"  # --timeout",
+        "deadline = \"6s\"  # WSUSPROBE_DEADLINE",
+        "proxy = \"http://proxy.test:3128\"  # other.toml",
+        "only = [\"dial\"]  # other.toml",
+        "skip = [\"http\", \"wsus\"]  # WSUSPROBE_SKIP",
+        "trust = \"system\"  # default",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}{}", stderr(&output));
+    }
+    // What is shown is a settings file.
+    std::fs::write(folder.join("wsusprobe.toml"), &shown).unwrap();
+    let output = program(&folder).args(["config", "check"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = program(&folder).args(["config", "show"]).env("WSUSPROBE_TIMEOUT", "soon").output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("WSUSPROBE_TIMEOUT: `soon` is not a duration"), "{}", stderr(&output));
+}
+
+#[test]
+fn certificates_are_looked_for_beside_the_settings_file() {
+    let folder = folder("beside");
+    std::fs::create_dir(folder.join("conf")).unwrap();
+    std::fs::write(folder.join("conf/ca.pem"), "no certificate").unwrap();
+    std::fs::write(folder.join("conf/w.toml"), "cacert = [\"ca.pem\"]\n").unwrap();
+    let output = program(&folder).args(["config", "check", "--config", "conf/w.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let says = stderr(&output);
+    assert!(says.contains("ca.pem: expected PEM certificates"), "{says}");
+}
+
+#[test]
+fn init_writes_a_file_that_is_in_order_and_never_over_another() {
+    let folder = folder("init");
+    let init = || program(&folder).args(["config", "init"]).output().unwrap();
+    assert_eq!(init().status.code(), Some(0));
+    let written = std::fs::read(folder.join("wsusprobe.toml")).unwrap();
+    assert_eq!(program(&folder).args(["config", "check"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(init().status.code(), Some(64));
+    assert_eq!(std::fs::read(folder.join("wsusprobe.toml")).unwrap(), written);
+}
+
+/// On a WSUS server itself it would read that server.
+#[cfg(not(windows))]
+#[test]
+fn alone_where_nothing_can_be_read_it_says_what_to_hand_over() {
+    for line in [&[][..], &["diagnose"], &["-q"]] {
+        let output = run("alone", line);
+        assert_eq!(output.status.code(), Some(65), "{}", stderr(&output));
+        assert!(output.stdout.is_empty());
+        let says = stderr(&output);
+        for part in ["Get-WsusServer", "SoftwareDistribution.log", "wsusprobe diagnose"] {
+            assert!(says.contains(part), "{part}\n{says}");
+        }
+    }
+}
+
+#[test]
+fn a_file_without_its_command_is_pointed_to_it() {
+    let folder = folder("bare-file");
+    std::fs::write(folder.join("config.txt"), "").unwrap();
+    let output = program(&folder).arg("config.txt").output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("wsusprobe diagnose config.txt"), "{}", stderr(&output));
+}
+
+/// A check that opens no socket: what is judged is not the point here, where it goes is.
+#[test]
+fn reports_go_where_they_are_sent() {
+    let folder = folder("outputs");
+    let line = [
+        "check",
+        "http://a.test:8530",
+        "--no-network",
+        "-o",
+        "json=r.json",
+        "-o",
+        "short",
+        "-o",
+        "text=r.txt",
+    ];
+    let output = program(&folder).args(line).args(["--color", "always"]).output().unwrap();
+    let said = stdout(&output);
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("r.json")).unwrap()).unwrap();
+    let verdict = json["verdict"].as_str().unwrap();
+    assert_eq!(json["schema"], 1);
+    let last = format!("Verdict: {verdict}");
+    assert!(said.lines().last().unwrap().starts_with(&last), "{said}");
+    let text = std::fs::read_to_string(folder.join("r.txt")).unwrap();
+    assert!(text.lines().last().unwrap().starts_with(&last) && !text.contains('\u{1b}'), "{text}");
+    let code =
+        ["healthy", "degraded", "faulty", "undetermined"].iter().position(|word| *word == verdict).unwrap();
+    assert_eq!(output.status.code(), Some(code as i32), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_trouble() {
+    let mut child =
+        program(&folder("pipe")).arg("list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
+}
