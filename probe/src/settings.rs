@@ -416,6 +416,11 @@ impl FromStr for ProxyHop {
 }
 
 impl Settings {
+    /// Whether a layer is reported on, by `only` and `skip`.
+    pub fn reports_on(&self, layer: Layer) -> bool {
+        (self.only.is_empty() || self.only.contains(&layer)) && !self.skip.contains(&layer)
+    }
+
     /// Whether a finding is not to be shown.
     pub fn suppresses(&self, id: &str, subject: &str) -> bool {
         self.suppress.iter().any(|entry| match entry.split_once('=') {

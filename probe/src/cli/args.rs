@@ -29,11 +29,12 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Every option but --config is also a key of the settings file (connect-to = [...]), and every one is an environment
-variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO), lists separated by commas. A flag outranks the
-environment, the environment the file. Passwords are read from WSUSPROBE_PROXY_PASSWORD alone.
+Every option but --config is also a key of the settings file (connect-to = [...]), and every one is an environment \
+variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO), lists separated by commas; -4 and -6 are \
+WSUSPROBE_FAMILY=ipv4 and ipv6. A flag outranks the environment, the environment the file. The proxy's password is read \
+from WSUSPROBE_PROXY_PASSWORD alone.
 
-Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usable input, 70 a bug of this program,
+Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usable input, 70 a bug of this program, \
 130 interrupted.";
 
 /// What to do.
@@ -41,7 +42,7 @@ Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usa
 pub enum Command {
     /// Read this server's state, or files handed over, walk every path it needs, say what is wrong
     #[command(after_help = "\
-A file is recognised by its content: the WSUS configuration as a list, JSON or CLIXML, SoftwareDistribution.log, pasted
+A file is recognised by its content: the WSUS configuration as a list, JSON or CLIXML, SoftwareDistribution.log, pasted \
 text of errors, netsh, Test-NetConnection and Resolve-DnsName output, saved reports. `-` is standard input.")]
     Diagnose {
         /// Files handed over

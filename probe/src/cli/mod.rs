@@ -78,7 +78,10 @@ fn run(line: Vec<OsString>) -> End {
     match cli.command.unwrap_or(Command::Diagnose { files: Vec::new() }) {
         Command::List => print(&explain::list()),
         Command::Explain { id } => {
-            match explain::explain(&id, colour(flags.color.unwrap_or(Colour::Auto), &io::stdout())) {
+            // A variable or a file that is wrong does not keep anyone from reading a page.
+            let environment = Given::from_environment(&variable).unwrap_or_default();
+            let when = flags.over(environment).color.unwrap_or(Colour::Auto);
+            match explain::explain(&id, colour(when, &io::stdout())) {
                 Some(page) => print(&page),
                 None => refuse(&explain::unknown(&id)),
             }

@@ -312,6 +312,7 @@ fn one_path(out: &mut Out, report: &Report, path: &PathInfo) {
         report.observations.iter().filter(|o| o.path == path.id).map(|o| o.layer).collect();
     layers.sort();
     layers.dedup();
+    layers.retain(|&layer| report.settings.reports_on(layer));
     let own = own(report, path);
     for layer in layers {
         let mut rows: Vec<(Mark, String, Vec<&Observation>)> = Vec::new();
@@ -332,7 +333,7 @@ fn one_path(out: &mut Out, report: &Report, path: &PathInfo) {
             let taken =
                 !matches!(observations[0].outcome, Outcome::NotReached { .. } | Outcome::NotAsked { .. });
             let took = if taken { format!("  {}", duration(observations)) } else { String::new() };
-            out.mark(*mark, &format!("{word:<8} {lane}{says}{took}"));
+            out.row(*mark, &format!("{word:<8} "), &format!("{lane}{says}{took}"));
             let failed = *mark == Mark::Bad;
             for observation in observations.iter().take(if failed { 1 } else { 0 }) {
                 for line in describe::evidence(observation) {
@@ -500,24 +501,28 @@ impl Out {
         self.line(BOLD, text);
     }
 
-    /// A line that a mark leads, what follows hanging under its text.
+    /// A line that a mark leads.
     fn mark(&mut self, mark: Mark, text: &str) {
+        self.row(mark, "", text);
+    }
+
+    /// A line that a mark and a column lead, what follows hanging under its text.
+    fn row(&mut self, mark: Mark, column: &str, text: &str) {
         let style = match mark {
             Mark::Ok => GREEN,
             Mark::Bad => RED,
             Mark::Idle => DIM,
             Mark::Open => YELLOW,
         };
-        let lines = wrap(text, self.options.width.saturating_sub(8));
-        for (n, line) in lines.iter().enumerate() {
-            let lead = if n == 0 { mark.word() } else { "  " };
-            let lead = if self.options.colour && n == 0 {
-                format!("{style}{lead}{style:#}")
+        let sign = mark.word();
+        let sign = if self.options.colour { format!("{style}{sign}{style:#}") } else { sign.to_string() };
+        let indent = 6 + column.chars().count() + if column.is_empty() { 2 } else { 0 };
+        for (n, line) in wrap(text, self.options.width.saturating_sub(indent).max(20)).iter().enumerate() {
+            if n == 0 {
+                self.line(PLAIN, &format!("  {sign}  {column}{line}"));
             } else {
-                lead.to_string()
-            };
-            let hang = if n == 0 { "" } else { "  " };
-            self.line(PLAIN, &format!("  {lead}  {hang}{line}"));
+                self.line(PLAIN, &format!("{:indent$}{line}", ""));
+            }
         }
     }
 
