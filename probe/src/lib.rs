@@ -9,3 +9,7 @@ pub mod evidence;
 pub mod facts;
 pub mod settings;
 pub mod report;
+pub mod codec;
+pub mod net;
+pub mod step;
+pub mod trust;
