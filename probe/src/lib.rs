@@ -13,3 +13,6 @@ pub mod codec;
 pub mod net;
 pub mod step;
 pub mod trust;
+pub mod plan;
+pub mod schannel;
+pub mod walk;

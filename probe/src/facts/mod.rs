@@ -1,5 +1,9 @@
 //! What is known of a server without asking the network: one reader per kind of file handed over.
 
+mod view;
+
+pub use view::FactView;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -190,3 +190,19 @@ pub async fn closes_by_itself(mut tunnel: Stream, wait: Duration) -> bool {
     let mut byte = [0];
     matches!(timeout_at(Instant::now() + wait, tunnel.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
 }
+
+/// What an answer to an absolute-form request says, where it is the proxy's own and not the destination's: 407, or a
+/// failure that the proxy signs.
+pub fn spoke(answer: &crate::step::exchange::Answer) -> Option<ProxyAnswer> {
+    use crate::evidence::HttpAnswer;
+    let Outcome::Http { answer: HttpAnswer::Response { status, headers, .. }, .. } = &answer.outcome else {
+        return None;
+    };
+    let signed = headers.iter().any(|(name, _)| name == "x-squid-error" || name == "proxy-status");
+    // 502 and 504 are a gateway's by definition (RFC 9110 sections 15.6.3 and 15.6.5).
+    if !matches!(status, 407 | 502 | 504) && !(signed && *status >= 400) {
+        return None;
+    }
+    let head = Head { status: *status, reason: String::new(), headers: headers.clone(), length: 0 };
+    Some(refusal(&head, &answer.body))
+}
