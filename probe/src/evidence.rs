@@ -14,7 +14,18 @@ pub const SCHEMA: u32 = 1;
 /// Where on the way a step or a finding belongs, in the order in which a synchronization meets them; the last three
 /// stand apart.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
@@ -153,6 +164,8 @@ pub enum PathRole {
     WinHttp,
     /// Another host through the same proxy.
     Control,
+    /// A plain HTTP answer whose date is a clock that is not ours.
+    Clock,
     /// The endpoint that the repair would set.
     Repair,
 }
@@ -625,6 +638,8 @@ pub struct ChainSeen {
     pub name: String,
     /// The clock against which it was held.
     pub clock: jiff::Timestamp,
+    /// This machine's time zone and its distance from UTC at that time.
+    pub time_zone: String,
     /// Every certificate sent, in the order sent.
     pub sent: Vec<CertificateSeen>,
     /// The way up from the leaf as far as it could be followed: every link signed by the next.
@@ -641,6 +656,17 @@ pub struct ChainSeen {
     pub genuine: Option<bool>,
     /// A certificate that could not be read: its index and why.
     pub unreadable: Option<String>,
+}
+
+impl ChainSeen {
+    /// Whether Windows' .NET client would go on after this chain: it ends in trust, every certificate is current, and
+    /// the name fits the alternative names, or the subject where there are none.
+    pub fn acceptable(&self) -> bool {
+        self.end == ChainEnd::Trusted
+            && self.way.iter().all(|c| c.validity == Validity::Current)
+            && matches!(self.name_fit, NameFit::Alternative | NameFit::Subject)
+            && self.unreadable.is_none()
+    }
 }
 
 /// What an HTTP request met.
@@ -730,7 +756,9 @@ pub fn escape(text: &str, limit: usize) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') => {
+            c if c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
+            {
                 out.extend(c.escape_unicode());
             }
             c => out.push(c),

@@ -4,15 +4,19 @@
 //! diagnosis; a diagnosis becomes a report. Left of the evidence everything may do I/O and nothing judges; right of
 //! it everything judges and nothing does I/O.
 
+pub mod cli;
+pub mod codec;
 pub mod diagnosis;
 pub mod evidence;
 pub mod facts;
-pub mod settings;
-pub mod report;
-pub mod codec;
 pub mod net;
+pub mod pages;
+pub mod plan;
+pub mod report;
+pub mod rules;
+pub mod run;
+pub mod schannel;
+pub mod settings;
 pub mod step;
 pub mod trust;
-pub mod plan;
-pub mod schannel;
 pub mod walk;

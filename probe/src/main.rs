@@ -1,2 +1,5 @@
 //! The program `wsusprobe`.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    wsusprobe::cli::main()
+}

@@ -17,6 +17,16 @@ pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
+/// This machine's time zone, and its distance from UTC at a time.
+pub fn time_zone(at: jiff::Timestamp) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    let offset = zone.to_offset(at);
+    match zone.iana_name() {
+        Some(name) => format!("{name} (UTC{offset})"),
+        None => format!("UTC{offset}"),
+    }
+}
+
 /// Both directions of a connection, whatever carries it.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}

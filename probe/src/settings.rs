@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Layer;
 
+pub mod layers;
+
 /// A value that cannot be printed, logged or saved.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T>(T);
@@ -395,7 +397,8 @@ impl fmt::Display for ProxyHop {
 impl FromStr for ProxyHop {
     type Err = BadValue;
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        const EXPECTED: &str = "none, as-configured, or http://, socks4://, socks4a:// or socks5:// with HOST:PORT";
+        const EXPECTED: &str =
+            "none, as-configured, or http://, socks4://, socks4a:// or socks5:// with HOST:PORT";
         // A URL with credentials inside must not come back in an error.
         let shown = if text.contains('@') { "(a URL with credentials)" } else { text };
         let bad = || BadValue::new(shown, EXPECTED);
@@ -409,6 +412,16 @@ impl FromStr for ProxyHop {
         };
         let (host, port) = split_host_port(rest.trim_end_matches('/')).ok_or_else(bad)?;
         Ok(ProxyHop { kind, host, port })
+    }
+}
+
+impl Settings {
+    /// Whether a finding is not to be shown.
+    pub fn suppresses(&self, id: &str, subject: &str) -> bool {
+        self.suppress.iter().any(|entry| match entry.split_once('=') {
+            Some((only, about)) => only == id && about == subject,
+            None => entry == id,
+        })
     }
 }
 

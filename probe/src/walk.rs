@@ -12,11 +12,12 @@ use crate::codec::soap;
 use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
 use crate::evidence::{
     Ask, Broken, ChainSeen, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer,
-    Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target,
+    Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
 };
 use crate::facts::{Fact, FactView};
 use crate::net::{Net, Stream, now};
 use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, service_of};
+use crate::run::Observer;
 use crate::schannel::{self, Widening};
 use crate::settings::{Family, ProxyHop, ProxyKind, Resolver, Settings};
 use crate::step::chain::{self, IssuerSource};
@@ -33,19 +34,6 @@ const BESIDE: Duration = Duration::from_millis(1500);
 const MOST_ELIMINATIONS: usize = 12;
 /// Another host that every synchronizing network must let through, to tell a proxy's policy from its failure.
 const CONTROL_HOST: &str = "download.microsoft.com";
-
-/// Is told of every observation as it is made.
-pub trait Observer: Sync {
-    /// An observation was made on a path.
-    fn observed(&self, path: &PathInfo, observation: &Observation);
-}
-
-/// Tells nobody.
-pub struct Silent;
-
-impl Observer for Silent {
-    fn observed(&self, _: &PathInfo, _: &Observation) {}
-}
 
 /// Walks the planned paths, and the questions that come up, until the deadline.
 pub async fn walk(
@@ -127,8 +115,8 @@ struct Reached {
     own_limit: bool,
     /// The chain was not accepted.
     untrusted: bool,
-    /// Every hello met an end without a byte.
-    hellos_broken: bool,
+    /// A certificate of the chain is not current.
+    out_of_date: bool,
 }
 
 impl Reached {
@@ -187,6 +175,18 @@ impl Walker<'_> {
         }
     }
 
+    /// Whether an answer over plain HTTP, a proxy's included, has said what time it is.
+    fn saw_a_date(&self) -> bool {
+        let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        log.observations.iter().any(|o| match &o.outcome {
+            Outcome::Http { url, answer, .. } => url.starts_with("http://") && answer.header("date").is_some(),
+            Outcome::Proxy { answer: ProxyAnswer::Status { headers, .. }, .. } => {
+                headers.iter().any(|(name, _)| name == "date")
+            }
+            _ => false,
+        })
+    }
+
     /// A path that comes up on the way.
     fn also(&self, like: &PathInfo, role: PathRole, target: Target, proxy: Option<ProxyHop>, ask: Ask, until: Layer) -> PathInfo {
         let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -206,6 +206,13 @@ impl Walker<'_> {
         let done = Reached::any(&lanes, |l| l.done);
         let answered = Reached::any(&lanes, |l| l.answered);
         let target = &path.target;
+        let clock = async {
+            if Reached::any(&lanes, |l| l.out_of_date) && !self.saw_a_date() {
+                let plain = Target { scheme: Scheme::Http, port: 80, path: "/".into(), ..target.clone() };
+                let again = self.also(path, PathRole::Clock, plain, path.proxy.clone(), Ask::Get, Layer::Http);
+                self.path(&again, self.net.patience.min(BESIDE)).await;
+            }
+        };
         let direct = async {
             // Re-signing is told by what the same name shows without the proxy.
             if path.proxy.is_some() && Reached::any(&lanes, |l| l.untrusted) {
@@ -237,7 +244,7 @@ impl Walker<'_> {
                 self.beside(path, done, answered || Reached::any(&lanes, |l| l.own_limit)).await;
             }
         };
-        join(join(direct, by_winhttp), join(repair, beside)).await;
+        join(join(direct, by_winhttp), join(repair, join(beside, clock))).await;
     }
 
     /// What stands beside an upstream: the client's service, SelfUpdate, the other ports.
@@ -432,15 +439,17 @@ impl Walker<'_> {
             return reached;
         }
 
-        let Some((chain, leaf)) = self.first_flight(path, lane, stream, wait, &mut reached).await else {
+        let Some((chain, leaf)) = self.first_flight(path, lane, stream, wait).await else {
             return reached;
         };
         if path.until == Layer::Tls {
             reached.done = true;
             return reached;
         }
-        let accepted = chain.as_ref().is_some_and(chain::acceptable);
+        let accepted = chain.as_ref().is_some_and(ChainSeen::acceptable);
         reached.untrusted = !accepted;
+        reached.out_of_date =
+            chain.as_ref().is_some_and(|seen| seen.way.iter().any(|c| c.validity != Validity::Current));
         if path.until == Layer::Trust {
             reached.done = accepted;
             return reached;
@@ -455,11 +464,9 @@ impl Walker<'_> {
         };
         let began = Began::now();
         let (outcome, session) = handshake::make(stream, terms, wait).await;
-        let our_limit = !matches!(
-            outcome,
-            Outcome::Handshake { answer: HandshakeAnswer::Done { .. } | HandshakeAnswer::Untrusted, .. }
-        );
-        let id = self.record(path, Some(lane), Layer::Tls, &subject, &began, Some("a real handshake"), outcome, None);
+        // A server that asked for a certificate and then broke off has said why; every other end is our own.
+        let our_limit = matches!(outcome, Outcome::Handshake { client_certificate_asked: false, .. });
+        let id = self.record(path, Some(lane), Layer::Tls, &subject, &began, None, outcome, None);
         match session {
             Some(session) => self.ask(path, lane, session, wait, &mut reached).await,
             None if our_limit && accepted => {
@@ -484,7 +491,6 @@ impl Walker<'_> {
         lane: Lane,
         stream: Stream,
         wait: Duration,
-        reached: &mut Reached,
     ) -> Option<(Option<ChainSeen>, Option<Vec<u8>>)> {
         let subject = path.target.subject();
         let none = Widening { suites: false, groups: false };
@@ -504,7 +510,6 @@ impl Walker<'_> {
                 if !plain && !silent {
                     let answered = self.differentials(path, lane, wait).await;
                     if broken && !answered && path.proxy.is_some() {
-                        reached.hellos_broken = true;
                         self.tunnel_or_policy(path, lane, wait).await;
                     }
                 }

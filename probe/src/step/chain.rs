@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::codec::certificate::{self, Certificate};
+use crate::net::time_zone;
 use crate::evidence::{CertificateFrom, ChainEnd, ChainSeen, Fetch, NameFit, Validity, escape};
 use crate::trust::TrustStore;
 
@@ -43,6 +44,7 @@ pub async fn look(
         return (!sent.is_empty()).then(|| ChainSeen {
             name: name.into(),
             clock,
+            time_zone: time_zone(clock),
             sent: Vec::new(),
             way: Vec::new(),
             end: ChainEnd::Missing { issuer: String::new(), fetch: Fetch::NotAsked },
@@ -122,6 +124,7 @@ pub async fn look(
     Some(ChainSeen {
         name: name.into(),
         clock,
+        time_zone: time_zone(clock),
         name_fit: certificate::name_fit(&leaf, name),
         sent: certificates.into_iter().map(|c| c.seen).collect(),
         way: way.into_iter().map(|c| c.seen).collect(),
@@ -141,13 +144,4 @@ fn validity(certificate: &Certificate, clock: Timestamp) -> Validity {
     } else {
         Validity::Current
     }
-}
-
-/// Whether Windows' .NET client would go on after this chain: it ends in trust, every certificate is current, and the
-/// name fits the alternative names, or the subject where there are none.
-pub fn acceptable(seen: &ChainSeen) -> bool {
-    seen.end == ChainEnd::Trusted
-        && seen.way.iter().all(|c| c.validity == Validity::Current)
-        && matches!(seen.name_fit, NameFit::Alternative | NameFit::Subject)
-        && seen.unreadable.is_none()
 }

@@ -1,0 +1,257 @@
+//! The command line as clap reads it. Values are taken as text and parsed with the settings, so that a flag, a
+//! variable and a key of the file have the same forms and the same errors, and clap never repeats a password.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::BadValue;
+use crate::settings::layers::Given;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wsusprobe",
+    version,
+    about = "Says at which step WSUS synchronization breaks, why, what that rests on, and prints the repair.\n\
+             Without a command: diagnose. Nothing is changed and no synchronization is started.",
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// The flags.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Every option but --config is also a key of the settings file (connect-to = [...]), and every one is an environment
+variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO), lists separated by commas. A flag outranks the
+environment, the environment the file. Passwords are read from WSUSPROBE_PROXY_PASSWORD alone.
+
+Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usable input, 70 a bug of this program,
+130 interrupted.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read this server's state, or files handed over, walk every path it needs, say what is wrong
+    #[command(after_help = "\
+A file is recognised by its content: the WSUS configuration as a list, JSON or CLIXML, SoftwareDistribution.log, pasted
+text of errors, netsh, Test-NetConnection and Resolve-DnsName output, saved reports. `-` is standard input.")]
+    Diagnose {
+        /// Files handed over
+        files: Vec<PathBuf>,
+    },
+    /// Walk to given addresses, without knowing the server
+    #[command(after_help = "\
+Without a path the URL is a WSUS base: http://upstream.example.com:8530. With one, that path is judged by its status.")]
+    Check {
+        /// http:// or https:// addresses
+        #[arg(required = true, value_name = "URL")]
+        urls: Vec<String>,
+        /// Stop there: name, dial, proxy, tls, trust or http
+        #[arg(long, value_name = "LAYER")]
+        until: Option<String>,
+    },
+    /// Print the page of a finding
+    Explain {
+        /// The finding's id, such as trust/missing-intermediate
+        id: String,
+    },
+    /// List every finding
+    List,
+    /// The settings file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What to do with the settings file.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read it and everything that it names, say what is wrong
+    Check,
+    /// Print the settings in force, and where each comes from
+    Show,
+    /// Write one to begin with
+    Init,
+}
+
+/// The flags that every command knows.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// Settings file [default: ./wsusprobe.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+
+    /// Ask this name server directly (repeatable)
+    #[arg(long, global = true, value_name = "IP[:PORT]", help_heading = "Names and addresses")]
+    dns: Vec<String>,
+    /// Who resolves names: system, dns or none [default: system; with --dns: dns]
+    #[arg(long, global = true, value_name = "WHO", help_heading = "Names and addresses")]
+    resolver: Option<String>,
+    /// Connections to HOST:PORT go to ADDRESS:PORT (repeatable)
+    #[arg(long, global = true, value_name = "HOST:PORT:ADDRESS:PORT", help_heading = "Names and addresses")]
+    connect_to: Vec<String>,
+    /// IPv4 only
+    #[arg(short = '4', long, global = true, help_heading = "Names and addresses")]
+    ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6', long, global = true, help_heading = "Names and addresses")]
+    ipv6: bool,
+    /// The only address family: ipv4 or ipv6
+    #[arg(long, global = true, value_name = "FAMILY", help_heading = "Names and addresses", hide = true)]
+    family: Option<String>,
+
+    /// Trust the certificates of this PEM file too (repeatable)
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Certificates")]
+    cacert: Vec<String>,
+    /// The store that is trusted: system or none [default: system]
+    #[arg(long, global = true, value_name = "STORE", help_heading = "Certificates")]
+    trust: Option<String>,
+    /// What makes the chains of hosts that match GLOB genuine (repeatable)
+    #[arg(long, global = true, value_name = "GLOB=FILE", help_heading = "Certificates")]
+    anchor: Vec<String>,
+    /// Judge as of this time: RFC 3339, or local where it has no zone
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Certificates")]
+    at: Option<String>,
+
+    /// as-configured, none, or http://, socks4://, socks4a://, socks5:// with HOST:PORT [default: as-configured]
+    #[arg(long, global = true, value_name = "PROXY", help_heading = "Proxy")]
+    proxy: Option<String>,
+    /// The proxy's user; the password is read from WSUSPROBE_PROXY_PASSWORD
+    #[arg(long, global = true, value_name = "USER", help_heading = "Proxy")]
+    proxy_user: Option<String>,
+
+    /// Report on this layer only (repeatable)
+    #[arg(long, global = true, value_name = "LAYER", help_heading = "Extent")]
+    only: Vec<String>,
+    /// Leave this layer out (repeatable)
+    #[arg(long, global = true, value_name = "LAYER", help_heading = "Extent")]
+    skip: Vec<String>,
+    /// Open no socket: judge what is handed over
+    #[arg(long, global = true, help_heading = "Extent")]
+    no_network: bool,
+    /// The server has no network by design
+    #[arg(long, global = true, help_heading = "Extent")]
+    disconnected: bool,
+    /// The longest that one step takes: 4s, 250ms [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Extent")]
+    timeout: Option<String>,
+    /// The longest that the run takes [default: 60s]
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Extent")]
+    deadline: Option<String>,
+
+    /// text, short or json, to standard output or a file (repeatable) [default: text]
+    #[arg(short, long, global = true, value_name = "FORMAT[=FILE]", help_heading = "Report")]
+    output: Vec<String>,
+    /// No progress on standard error
+    #[arg(short, long, global = true, help_heading = "Report")]
+    quiet: bool,
+    /// Show every observation; twice: and the bytes
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Report")]
+    verbose: u8,
+    /// auto, always or never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "Report")]
+    color: Option<String>,
+    /// Do not show this finding, or not for this subject (repeatable)
+    #[arg(long, global = true, value_name = "ID[=SUBJECT]", help_heading = "Report")]
+    suppress: Vec<String>,
+}
+
+/// A flag with a value that it cannot have.
+#[derive(Debug, thiserror::Error)]
+#[error("{flag}: {error}")]
+pub struct BadFlag {
+    /// The flag.
+    pub flag: String,
+    /// What is wrong.
+    pub error: BadValue,
+}
+
+impl Flags {
+    /// What the flags say of the settings.
+    pub fn given(&self, until: Option<&str>) -> Result<Given, BadFlag> {
+        let mut given = Given::default();
+        let mut set = |key: &str, values: &[String]| {
+            if values.is_empty() {
+                return Ok(());
+            }
+            given.set(key, values).map_err(|error| BadFlag { flag: format!("--{key}"), error })
+        };
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let bare = |on: bool| if on { vec!["true".to_string()] } else { Vec::new() };
+        if self.ipv4 && self.ipv6 {
+            let error = BadValue::new("-4 with -6", "one family; both are walked without either");
+            return Err(BadFlag { flag: "-4".into(), error });
+        }
+        let family = match (self.ipv4, self.ipv6) {
+            (true, _) => vec!["ipv4".to_string()],
+            (_, true) => vec!["ipv6".to_string()],
+            _ => one(&self.family),
+        };
+        set("dns", &self.dns)?;
+        set("resolver", &one(&self.resolver))?;
+        set("connect-to", &self.connect_to)?;
+        set("family", &family)?;
+        set("cacert", &self.cacert)?;
+        set("trust", &one(&self.trust))?;
+        set("anchor", &self.anchor)?;
+        set("at", &one(&self.at))?;
+        set("proxy", &one(&self.proxy))?;
+        set("proxy-user", &one(&self.proxy_user))?;
+        set("only", &self.only)?;
+        set("skip", &self.skip)?;
+        set("until", &until.map(str::to_string).into_iter().collect::<Vec<_>>())?;
+        set("no-network", &bare(self.no_network))?;
+        set("disconnected", &bare(self.disconnected))?;
+        set("timeout", &one(&self.timeout))?;
+        set("deadline", &one(&self.deadline))?;
+        set("suppress", &self.suppress)?;
+        set("output", &self.output)?;
+        set("quiet", &bare(self.quiet))?;
+        let verbose = if self.verbose == 0 { Vec::new() } else { vec![self.verbose.min(2).to_string()] };
+        set("verbose", &verbose)?;
+        set("color", &one(&self.color))?;
+        Ok(given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_key_has_a_flag() {
+        let command = Cli::command();
+        let known: Vec<&str> = command
+            .get_arguments()
+            .chain(command.get_subcommands().flat_map(|sub| sub.get_arguments()))
+            .filter_map(|arg| arg.get_long())
+            .collect();
+        for key in Given::KEYS {
+            assert!(known.contains(key), "--{key}");
+        }
+    }
+
+    #[test]
+    fn flags_count_before_and_behind_the_command() {
+        for line in ["wsusprobe -4 check http://a --timeout 2s", "wsusprobe --timeout 2s check -4 http://a"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let settings = cli.flags.given(None).unwrap().settings();
+            assert_eq!(settings.timeout.to_string(), "2s");
+            assert_eq!(settings.family, Some(crate::settings::Family::Ipv4));
+        }
+    }
+}

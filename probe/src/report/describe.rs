@@ -1,0 +1,389 @@
+//! Observations in words: one line each, a mark, and the evidence behind a failure.
+
+use crate::evidence::{
+    Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch, HandshakeAnswer,
+    HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
+    ProxyAnswer, SoapAnswer, Target, Validity, escape,
+};
+
+/// The longest text of a report that is printed in one piece.
+const LIMIT: usize = 2000;
+
+/// Text of a report made safe for a terminal: the report may be a stranger's.
+pub fn clean(text: &str) -> String {
+    escape(text, LIMIT)
+}
+
+/// What an observation is to its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The step came through.
+    Ok,
+    /// The step failed.
+    Bad,
+    /// The step was not taken, or says nothing either way.
+    Idle,
+    /// The step could not be judged.
+    Open,
+}
+
+impl Mark {
+    /// The mark as printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mark::Ok => "ok",
+            Mark::Bad => "!!",
+            Mark::Idle => "--",
+            Mark::Open => "??",
+        }
+    }
+}
+
+/// The mark of an observation.
+pub fn mark(observation: &Observation) -> Mark {
+    let good = |good: bool| if good { Mark::Ok } else { Mark::Bad };
+    match &observation.outcome {
+        Outcome::Name { answer: NameAnswer::Addresses { addresses, .. }, .. } => good(!addresses.is_empty()),
+        Outcome::Name { answer: NameAnswer::NoAddress, record, .. } if record == "AAAA" => Mark::Idle,
+        Outcome::Name { .. } => Mark::Bad,
+        Outcome::Dial { answer, .. } => good(matches!(answer, DialAnswer::Connected)),
+        Outcome::Proxy { answer, .. } => good(matches!(answer, ProxyAnswer::Granted)),
+        Outcome::Hello { answer, .. } => good(matches!(answer, HelloAnswer::Answered { .. })),
+        Outcome::Chain(chain) => good(holds(chain)),
+        Outcome::Handshake { answer, .. } => match answer {
+            HandshakeAnswer::Done { .. } => Mark::Ok,
+            HandshakeAnswer::OwnLimit { .. } => Mark::Open,
+            HandshakeAnswer::Untrusted if observation.layer == Layer::Tls => Mark::Idle,
+            _ => Mark::Bad,
+        },
+        Outcome::Http { answer, .. } => match answer {
+            // A SOAP answer is judged by the step above it: a fault comes with status 500.
+            HttpAnswer::Response { status, complete, .. } => good((200..300).contains(status) && *complete),
+            _ => Mark::Bad,
+        },
+        Outcome::Soap { answer, .. } => good(matches!(answer, SoapAnswer::Result { .. })),
+        Outcome::NotReached { because, .. } if because == "own client" => Mark::Open,
+        Outcome::NotReached { .. } | Outcome::NotAsked { .. } => Mark::Idle,
+    }
+}
+
+fn holds(chain: &ChainSeen) -> bool {
+    chain.end == ChainEnd::Trusted
+        && matches!(chain.name_fit, NameFit::Alternative | NameFit::Subject)
+        && chain.way.iter().all(|certificate| certificate.validity == Validity::Current)
+        && chain.unreadable.is_none()
+}
+
+/// What came of a step, in a line.
+pub fn outcome(outcome: &Outcome) -> String {
+    clean(&match outcome {
+        Outcome::Name { server, record, over, answer } => {
+            let by = if over == "system" || server == "system" {
+                "the system's resolver".to_string()
+            } else {
+                format!("{server} over {over}")
+            };
+            let record = if record == "any" { String::new() } else { format!("{record}: ") };
+            format!("{record}{} ({by})", name(answer))
+        }
+        Outcome::Dial { answer, .. } => match answer {
+            DialAnswer::Connected => "connected".into(),
+            DialAnswer::Refused => "refused".into(),
+            DialAnswer::Timeout => "no answer in time".into(),
+            DialAnswer::Unreachable { why } => format!("unreachable: {why}"),
+            DialAnswer::Failed { why } => format!("failed: {why}"),
+        },
+        Outcome::Proxy { asked, answer } => format!("{asked}: {}", proxy(answer)),
+        Outcome::Hello { offer, answer } => {
+            format!("hello of {} up to {}: {}", offer.client, version(offer.version), hello(answer))
+        }
+        Outcome::Chain(chain) => chain_line(chain),
+        Outcome::Handshake { answer, client_certificate_asked, .. } => {
+            let asked = if *client_certificate_asked { "; asks for a client certificate" } else { "" };
+            format!("{}{asked}", handshake(answer))
+        }
+        Outcome::Http { method, url, answer } => format!("{method} {url}: {}", http(answer)),
+        Outcome::Soap { operation, answer } => match answer {
+            SoapAnswer::Result { values } if values.is_empty() => format!("{operation}: answered"),
+            SoapAnswer::Result { values } => {
+                let values: Vec<String> =
+                    values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+                format!("{operation}: {}", values.join(", "))
+            }
+            SoapAnswer::Fault { code, message } if code.is_empty() => {
+                format!("{operation}: fault: {message}")
+            }
+            SoapAnswer::Fault { code, message } => format!("{operation}: fault {code}: {message}"),
+            SoapAnswer::NotSoap => format!("{operation}: the answer is no SOAP"),
+        },
+        Outcome::NotReached { because, says } if because == "own client" => {
+            format!("not reached by this program's own client: {says}")
+        }
+        Outcome::NotReached { says, .. } if says.is_empty() => "not reached".into(),
+        Outcome::NotReached { says, .. } => format!("not reached: {says}"),
+        Outcome::NotAsked { reason } => format!("not asked: {reason}"),
+    })
+}
+
+fn name(answer: &NameAnswer) -> String {
+    match answer {
+        NameAnswer::Addresses { addresses, canonical } => {
+            let list: Vec<String> = addresses.iter().map(|address| address.to_string()).collect();
+            let alias = canonical.iter().map(|name| format!(" by way of {name}")).collect::<String>();
+            if list.is_empty() { format!("no address{alias}") } else { format!("{}{alias}", list.join(", ")) }
+        }
+        NameAnswer::NotFound => "no such name (NXDOMAIN)".into(),
+        NameAnswer::NoAddress => "no such record".into(),
+        NameAnswer::ServerFailure => "the server failed (SERVFAIL)".into(),
+        NameAnswer::Refused => "the server refused (REFUSED)".into(),
+        NameAnswer::Timeout => "no answer in time".into(),
+        NameAnswer::Malformed { why } => format!("an answer that is none: {why}"),
+        NameAnswer::Failed { why } => format!("failed: {why}"),
+    }
+}
+
+fn proxy(answer: &ProxyAnswer) -> String {
+    match answer {
+        ProxyAnswer::Granted => "granted".into(),
+        ProxyAnswer::Status { code, reason, schemes, .. } if schemes.is_empty() => format!("{code} {reason}"),
+        ProxyAnswer::Status { code, reason, schemes, .. } => {
+            format!("{code} {reason}, offers {}", schemes.join(", "))
+        }
+        ProxyAnswer::NotHttp { looks } => format!("no HTTP: {}", look(*looks)),
+        ProxyAnswer::Broken { how } => broken(*how).into(),
+        ProxyAnswer::ClosedTunnel => "granted, and closed at once".into(),
+        ProxyAnswer::Socks { why } => format!("SOCKS refusal: {why}"),
+    }
+}
+
+fn hello(answer: &HelloAnswer) -> String {
+    match answer {
+        HelloAnswer::Answered { version: chosen, suite: code, certificates, complete, .. } => {
+            let sent = match certificates.len() {
+                0 => String::new(),
+                1 => ", 1 certificate".into(),
+                n => format!(", {n} certificates"),
+            };
+            let cut = if *complete { "" } else { ", and its flight ends early" };
+            format!("{}, {}{sent}{cut}", version(*chosen), suite(*code))
+        }
+        HelloAnswer::Alert { code, name } => format!("alert {code} ({name})"),
+        HelloAnswer::PlainHttp { status } => format!("plain HTTP: {status}"),
+        HelloAnswer::NotTls { looks } => format!("no TLS: {}", look(*looks)),
+        HelloAnswer::Broken { how } => broken(*how).into(),
+    }
+}
+
+fn handshake(answer: &HandshakeAnswer) -> String {
+    match answer {
+        HandshakeAnswer::Done { version: chosen, suite: code } => {
+            format!("{}, {}", version(*chosen), suite(*code))
+        }
+        HandshakeAnswer::OwnLimit { why } => format!("this program's TLS cannot speak it: {why}"),
+        HandshakeAnswer::Untrusted => "ended by us: the certificates were not accepted".into(),
+        HandshakeAnswer::Alert { code, name } => format!("alert {code} ({name})"),
+        HandshakeAnswer::Broken { how } => broken(*how).into(),
+        HandshakeAnswer::Failed { why } => format!("failed: {why}"),
+    }
+}
+
+fn http(answer: &HttpAnswer) -> String {
+    match answer {
+        HttpAnswer::Response { status, complete, .. } => {
+            let server = answer.header("server").map(|server| format!(" from {server}")).unwrap_or_default();
+            let cut = if *complete { "" } else { ", and the body ends early" };
+            format!("{status}{server}{cut}")
+        }
+        HttpAnswer::NotHttp { looks } => format!("no HTTP: {}", look(*looks)),
+        HttpAnswer::Broken { how } => broken(*how).into(),
+    }
+}
+
+fn chain_line(chain: &ChainSeen) -> String {
+    let mut faults: Vec<String> = Vec::new();
+    match &chain.end {
+        ChainEnd::Trusted => {}
+        ChainEnd::Root => faults.push("its root is not trusted".into()),
+        ChainEnd::Missing { issuer, .. } => faults.push(format!("the issuer is missing: {issuer}")),
+    }
+    match chain.name_fit {
+        NameFit::Alternative | NameFit::Subject => {}
+        NameFit::FirstLabel => faults.push(format!("{} is only the first label of its name", chain.name)),
+        NameFit::None => faults.push(format!("it is not for {}", chain.name)),
+    }
+    for certificate in &chain.way {
+        match certificate.validity {
+            Validity::Current => {}
+            Validity::Expired => {
+                faults.push(format!("{} ended {}", certificate.subject, day(&certificate.not_after)))
+            }
+            Validity::NotYet => {
+                faults.push(format!("{} begins {}", certificate.subject, day(&certificate.not_before)))
+            }
+        }
+    }
+    if let Some(why) = &chain.unreadable {
+        faults.push(format!("unreadable: {why}"));
+    }
+    let sent = match chain.sent.len() {
+        1 => "1 certificate".to_string(),
+        n => format!("{n} certificates"),
+    };
+    if faults.is_empty() { format!("{sent}, trusted") } else { format!("{sent}; {}", faults.join("; ")) }
+}
+
+fn day(time: &jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+fn look(looks: Looks) -> &'static str {
+    match looks {
+        Looks::Tls => "looks like TLS",
+        Looks::Http => "looks like HTTP",
+        Looks::Banner => "a banner of another service",
+        Looks::Unknown => "nothing known",
+        Looks::TooLarge => "more than is read",
+    }
+}
+
+fn broken(how: Broken) -> &'static str {
+    match how {
+        Broken::Closed => "closed without an answer",
+        Broken::Reset => "reset",
+        Broken::Timeout => "no answer in time",
+    }
+}
+
+/// A TLS version's name.
+pub fn version(code: u16) -> String {
+    match code {
+        0x0002 => "SSL 2.0".into(),
+        0x0300 => "SSL 3.0".into(),
+        0x0301..=0x0304 => format!("TLS 1.{}", code - 0x0301),
+        code => format!("version {code:#06x}"),
+    }
+}
+
+/// A cipher suite's name, where it has one.
+pub fn suite(code: u16) -> String {
+    match rustls::CipherSuite::from(code).as_str() {
+        Some(name) => name.to_string(),
+        None => format!("suite {code:#06x}"),
+    }
+}
+
+/// The evidence behind an observation, in lines: what the peer said and presented.
+pub fn evidence(observation: &Observation) -> Vec<String> {
+    let mut lines = Vec::new();
+    let headers = |lines: &mut Vec<String>, headers: &[(String, String)]| {
+        lines.extend(headers.iter().map(|(name, value)| format!("< {name}: {value}")));
+    };
+    match &observation.outcome {
+        Outcome::Proxy { answer: ProxyAnswer::Status { code, reason, headers: told, body, .. }, .. } => {
+            lines.push(format!("< {code} {reason}"));
+            headers(&mut lines, told);
+            lines.extend((!body.is_empty()).then(|| format!("< {body}")));
+        }
+        Outcome::Http { answer: HttpAnswer::Response { status, headers: told, body, .. }, .. } => {
+            lines.push(format!("< {status}"));
+            headers(&mut lines, told);
+            lines.extend((!body.is_empty()).then(|| format!("< {body}")));
+        }
+        Outcome::Soap { answer: SoapAnswer::Fault { code, message }, .. } => {
+            lines.push(format!("< fault {code}: {message}"));
+        }
+        Outcome::Handshake { verifier, .. } if !verifier.is_empty() => {
+            lines.push(format!("the TLS library's verifier: {verifier}"));
+        }
+        Outcome::Chain(chain) => lines.extend(chain_lines(chain)),
+        _ => {}
+    }
+    let mut lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
+    lines.extend(raw(observation));
+    lines
+}
+
+/// The peer's first bytes, where they were kept.
+pub fn raw(observation: &Observation) -> Option<String> {
+    observation.raw.as_ref().filter(|raw| !raw.is_empty()).map(|raw| clean(&format!("first bytes: {raw}")))
+}
+
+fn chain_lines(chain: &ChainSeen) -> Vec<String> {
+    let one = |certificate: &CertificateSeen| {
+        format!(
+            "{}, issued by {}, {} to {}",
+            certificate.subject,
+            if certificate.self_issued { "itself" } else { &certificate.issuer },
+            day(&certificate.not_before),
+            day(&certificate.not_after)
+        )
+    };
+    let mut lines: Vec<String> =
+        chain.sent.iter().enumerate().map(|(n, c)| format!("sent {}: {}", n + 1, one(c))).collect();
+    if let Some(leaf) = chain.sent.first() {
+        let names = if leaf.names.is_empty() { "none".to_string() } else { leaf.names.join(", ") };
+        lines.push(format!("its names: {names}"));
+    }
+    for certificate in &chain.way {
+        match certificate.from {
+            CertificateFrom::Sent => {}
+            CertificateFrom::Store => lines.push(format!("from the store: {}", one(certificate))),
+            CertificateFrom::Fetched => lines.push(format!("fetched: {}", one(certificate))),
+        }
+    }
+    if let ChainEnd::Missing { issuer, fetch } = &chain.end {
+        lines.push(format!("missing: {issuer} ({})", fetched(fetch)));
+    }
+    match chain.genuine {
+        Some(true) => lines.push("ends in an anchor of this host".into()),
+        Some(false) => lines.push("does not end in any anchor of this host".into()),
+        None => {}
+    }
+    lines.push(format!("judged as of {}", chain.clock));
+    lines
+}
+
+fn fetched(fetch: &Fetch) -> String {
+    match fetch {
+        Fetch::NotNeeded => "nothing to fetch".into(),
+        Fetch::NoUrl => "the certificate names no address to fetch it from".into(),
+        Fetch::Served { url } => format!("served by {url}"),
+        Fetch::Failed { url, why } => format!("{url} does not serve it: {why}"),
+        Fetch::NotAsked => "not asked for".into(),
+    }
+}
+
+/// A path in a line: where it leads, through what. The services' own paths are left out: the role says them.
+pub fn path(path: &PathInfo) -> String {
+    let through = path.proxy.as_ref().map(|hop| format!("{hop} -> ")).unwrap_or_default();
+    let asked = match path.role {
+        PathRole::Url => path.target.path.as_str(),
+        _ => "",
+    };
+    let url = Target { path: asked.to_string(), ..path.target.clone() }.url();
+    clean(&format!("this machine -> {through}{url}"))
+}
+
+/// What a path is for.
+pub fn role(role: PathRole) -> &'static str {
+    match role {
+        PathRole::Source => "source",
+        PathRole::Url => "as asked",
+        PathRole::Client => "client service",
+        PathRole::SelfUpdate => "SelfUpdate",
+        PathRole::OtherPort => "other port",
+        PathRole::Direct => "without the proxy",
+        PathRole::WinHttp => "through WinHTTP's proxy",
+        PathRole::Control => "another host, same proxy",
+        PathRole::Repair => "as the repair would set it",
+    }
+}
+
+/// A duration in microseconds, as people read it.
+pub fn took(us: u64) -> String {
+    match us {
+        0..1_000 => "<1 ms".into(),
+        1_000..1_000_000 => format!("{} ms", us / 1_000),
+        _ => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
+    }
+}

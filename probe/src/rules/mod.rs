@@ -1,0 +1,3 @@
+//! What the evidence means: one file per layer of the catalogue.
+
+pub mod catalogue;
