@@ -153,6 +153,8 @@ pub enum PathRole {
     WinHttp,
     /// Another host through the same proxy.
     Control,
+    /// A plain HTTP answer whose date is a clock that is not ours.
+    Clock,
     /// The endpoint that the repair would set.
     Repair,
 }
@@ -625,6 +627,8 @@ pub struct ChainSeen {
     pub name: String,
     /// The clock against which it was held.
     pub clock: jiff::Timestamp,
+    /// This machine's time zone and its distance from UTC at that time.
+    pub time_zone: String,
     /// Every certificate sent, in the order sent.
     pub sent: Vec<CertificateSeen>,
     /// The way up from the leaf as far as it could be followed: every link signed by the next.
@@ -641,6 +645,17 @@ pub struct ChainSeen {
     pub genuine: Option<bool>,
     /// A certificate that could not be read: its index and why.
     pub unreadable: Option<String>,
+}
+
+impl ChainSeen {
+    /// Whether Windows' .NET client would go on after this chain: it ends in trust, every certificate is current, and
+    /// the name fits the alternative names, or the subject where there are none.
+    pub fn acceptable(&self) -> bool {
+        self.end == ChainEnd::Trusted
+            && self.way.iter().all(|c| c.validity == Validity::Current)
+            && matches!(self.name_fit, NameFit::Alternative | NameFit::Subject)
+            && self.unreadable.is_none()
+    }
 }
 
 /// What an HTTP request met.

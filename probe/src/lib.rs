@@ -5,12 +5,18 @@
 //! it everything judges and nothing does I/O.
 
 pub mod cli;
+pub mod codec;
 pub mod diagnosis;
 pub mod evidence;
 pub mod facts;
+pub mod net;
 pub mod pages;
+pub mod plan;
 pub mod report;
 pub mod rules;
 pub mod run;
+pub mod schannel;
 pub mod settings;
 pub mod step;
+pub mod trust;
+pub mod walk;

@@ -6,7 +6,7 @@ use crate::diagnosis::{Diagnosis, Verdict};
 use crate::evidence::{Evidence, Observation, PathInfo, Target};
 use crate::report::Report;
 use crate::settings::Settings;
-use crate::step::chain::TrustStore;
+use crate::trust::TrustStore;
 
 /// Who is told of a run while it goes on.
 pub trait Observer: Send + Sync {

@@ -1,55 +1,147 @@
-//! The stores of a run: what it trusts, and what makes a host's chain genuine.
+//! Looks at a presented chain: the way up from the leaf, by signatures, through what was sent, stored or fetched.
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use jiff::Timestamp;
 
-use crate::settings::Settings;
+use crate::codec::certificate::{self, Certificate};
+use crate::net::time_zone;
+use crate::evidence::{CertificateFrom, ChainEnd, ChainSeen, Fetch, NameFit, Validity, escape};
+use crate::trust::TrustStore;
 
-/// Why a store cannot be loaded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// A file that the settings name holds no certificates.
-    #[error("{setting} {file}: {why}")]
-    File {
-        /// The setting that names it.
-        setting: &'static str,
-        /// The file as given.
-        file: String,
-        /// What is wrong with it.
-        why: String,
-    },
+/// The longest way that is followed.
+const LONGEST: usize = 10;
+/// How many missing issuers are fetched.
+const MOST_FETCHES: usize = 3;
+
+/// Fetches certificates from the URLs that their subordinates name.
+pub trait IssuerSource {
+    /// The DER at `url`, or why it is not to be had.
+    fn fetch(&self, url: &str) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
 }
 
-/// The stores of a run.
-#[derive(Clone, Debug, Default)]
-pub struct TrustStore {
-    /// Trusted besides the machine's store.
-    pub added: Vec<CertificateDer<'static>>,
-    /// For the names that match a glob: what makes a chain genuine.
-    pub anchors: Vec<(String, Vec<CertificateDer<'static>>)>,
-}
-
-impl TrustStore {
-    /// Loads the files that the settings name.
-    pub fn load(settings: &Settings) -> Result<TrustStore, StoreError> {
-        let mut store = TrustStore::default();
-        for file in &settings.cacert {
-            store.added.extend(read("--cacert", file)?);
+/// Looks at the chain `sent` by a peer under the name `name`.
+pub async fn look(
+    sent: &[Vec<u8>],
+    name: &str,
+    clock: Timestamp,
+    store: &TrustStore,
+    issuers: &impl IssuerSource,
+) -> Option<ChainSeen> {
+    let mut unreadable = None;
+    let mut certificates = Vec::new();
+    for (index, der) in sent.iter().enumerate() {
+        match certificate::read(der, CertificateFrom::Sent, clock) {
+            Ok(read) => certificates.push(read),
+            Err(why) if unreadable.is_none() => {
+                unreadable = Some(format!("certificate {} of {}: {why}", index + 1, sent.len()));
+            }
+            Err(_) => {}
         }
-        for anchor in &settings.anchor {
-            store.anchors.push((anchor.glob.clone(), read("--anchor", &anchor.file)?));
+        if index == 0 && certificates.is_empty() {
+            break;
         }
-        Ok(store)
     }
+    let Some(leaf) = certificates.first().cloned() else {
+        return (!sent.is_empty()).then(|| ChainSeen {
+            name: name.into(),
+            clock,
+            time_zone: time_zone(clock),
+            sent: Vec::new(),
+            way: Vec::new(),
+            end: ChainEnd::Missing { issuer: String::new(), fetch: Fetch::NotAsked },
+            fetch: Fetch::NotAsked,
+            name_fit: NameFit::None,
+            in_store: false,
+            genuine: None,
+            unreadable,
+        });
+    };
+    let anchors = store.anchors_of(name);
+    let held = |list: &[Certificate], one: &Certificate| list.iter().any(|c| c.seen.sha256 == one.seen.sha256);
+    let issuer_in = |list: &[Certificate], one: &Certificate, way: &[Certificate]| {
+        list.iter().find(|c| !held(way, c) && certificate::issued(c, one)).cloned()
+    };
+
+    let mut way = vec![leaf.clone()];
+    let (mut in_store, mut genuine_end) = (false, false);
+    let mut fetch = Fetch::NotNeeded;
+    let mut fetches = 0;
+    let end = loop {
+        let top = way.last().expect("the leaf is there").clone();
+        in_store = in_store || held(store.trusted(), &top);
+        genuine_end = genuine_end || anchors.as_ref().is_some_and(|list| held(list, &top));
+        if in_store || genuine_end {
+            break ChainEnd::Trusted;
+        }
+        let trusted_issuer = [Some(store.trusted()), anchors.as_deref()]
+            .into_iter()
+            .flatten()
+            .find_map(|list| issuer_in(list, &top, &way));
+        if let Some(mut issuer) = trusted_issuer {
+            issuer.seen.from = CertificateFrom::Store;
+            issuer.seen.validity = validity(&issuer, clock);
+            way.push(issuer);
+            continue;
+        }
+        if top.seen.self_issued && certificate::issued(&top, &top) {
+            break ChainEnd::Root;
+        }
+        if way.len() >= LONGEST {
+            break ChainEnd::Missing { issuer: top.seen.issuer.clone(), fetch: Fetch::NotAsked };
+        }
+        if let Some(issuer) = issuer_in(&certificates, &top, &way) {
+            way.push(issuer);
+            continue;
+        }
+        let missing = |fetch: Fetch| ChainEnd::Missing { issuer: top.seen.issuer.clone(), fetch };
+        let Some(url) = top.seen.issuer_urls.first().cloned() else {
+            if fetch == Fetch::NotNeeded {
+                fetch = Fetch::NoUrl;
+            }
+            break missing(Fetch::NoUrl);
+        };
+        if fetches == MOST_FETCHES {
+            break missing(Fetch::NotAsked);
+        }
+        fetches += 1;
+        let got = issuers.fetch(&url).await.and_then(|der| {
+            let read = certificate::read(&der, CertificateFrom::Fetched, clock)?;
+            if certificate::issued(&read, &top) { Ok(read) } else { Err("what is served there is another certificate".into()) }
+        });
+        match got {
+            Ok(issuer) => {
+                fetch = Fetch::Served { url };
+                way.push(issuer);
+            }
+            Err(why) => {
+                let failed = Fetch::Failed { url, why: escape(&why, 200) };
+                if fetch == Fetch::NotNeeded {
+                    fetch = failed.clone();
+                }
+                break missing(failed);
+            }
+        }
+    };
+    Some(ChainSeen {
+        name: name.into(),
+        clock,
+        time_zone: time_zone(clock),
+        name_fit: certificate::name_fit(&leaf, name),
+        sent: certificates.into_iter().map(|c| c.seen).collect(),
+        way: way.into_iter().map(|c| c.seen).collect(),
+        end,
+        fetch,
+        in_store,
+        genuine: anchors.map(|_| genuine_end),
+        unreadable,
+    })
 }
 
-fn read(setting: &'static str, file: &str) -> Result<Vec<CertificateDer<'static>>, StoreError> {
-    let bad = |why: String| StoreError::File { setting, file: file.to_string(), why };
-    let bytes = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let found = found.map_err(|error| bad(error.to_string()))?;
-    if found.is_empty() {
-        return Err(bad("expected PEM certificates, found none".into()));
+fn validity(certificate: &Certificate, clock: Timestamp) -> Validity {
+    if clock < certificate.seen.not_before {
+        Validity::NotYet
+    } else if clock > certificate.seen.not_after {
+        Validity::Expired
+    } else {
+        Validity::Current
     }
-    Ok(found)
 }

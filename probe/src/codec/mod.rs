@@ -1,0 +1,6 @@
+//! Pure readers and writers of what goes over the wire. No I/O; every input is a stranger's.
+
+pub mod certificate;
+pub mod http;
+pub mod soap;
+pub mod tls;

@@ -1,0 +1,180 @@
+//! Sends one HTTP/1.1 request over a connection and keeps what tells of the answer.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, timeout_at};
+
+use crate::codec::http::telling;
+use crate::codec::tls::looks_like;
+use crate::evidence::{Broken, HttpAnswer, Looks, Outcome, Target, escape, escape_bytes};
+use crate::net::{Stream, broken};
+
+/// The most bytes of an answer's head that are read.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// The most bytes of a body that are read.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// A request.
+pub struct Request<'a> {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Where it goes.
+    pub target: &'a Target,
+    /// Whether the request line carries the whole URL, as a proxy wants it (RFC 9112 section 3.2.2).
+    pub absolute: bool,
+    /// Further headers.
+    pub headers: &'a [(&'static str, &'static str)],
+    /// The body.
+    pub body: &'static str,
+}
+
+/// What came of it.
+pub struct Answer {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The first bytes, escaped.
+    pub raw: Option<String>,
+    /// The body, at most 64 KiB.
+    pub body: Vec<u8>,
+}
+
+/// Sends a request; the connection is closed afterwards.
+pub async fn send(stream: Stream, request: Request<'_>, wait: Duration) -> Answer {
+    let until = Instant::now() + wait;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let tap = Tap { inner: stream, seen: seen.clone() };
+    let result = timeout_at(until, exchange(tap, &request, until)).await;
+    let first = seen.lock().map(|bytes| bytes.clone()).unwrap_or_default();
+    let raw = (!first.is_empty()).then(|| escape_bytes(&first));
+    let (answer, body) = match result {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => (failed(&error, &first), Vec::new()),
+        Err(_) => (HttpAnswer::Broken { how: Broken::Timeout }, Vec::new()),
+    };
+    Answer {
+        outcome: Outcome::Http { method: request.method.into(), url: request.target.url(), answer },
+        raw,
+        body,
+    }
+}
+
+async fn exchange(tap: Tap, request: &Request<'_>, until: Instant) -> hyper::Result<(HttpAnswer, Vec<u8>)> {
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(HEAD_LIMIT)
+        .handshake::<_, Full<Bytes>>(TokioIo::new(tap))
+        .await?;
+    let driving = AbortOnDrop(tokio::spawn(connection));
+    let uri = if request.absolute { request.target.url() } else { request.target.path.clone() };
+    let url = request.target.url();
+    let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let mut builder = hyper::Request::builder()
+        .method(request.method)
+        .uri(uri)
+        .header("Host", host)
+        .header("User-Agent", concat!("wsusprobe/", env!("CARGO_PKG_VERSION")))
+        .header("Connection", "close");
+    if request.absolute {
+        builder = builder.header("Proxy-Connection", "close");
+    }
+    for (name, value) in request.headers {
+        builder = builder.header(*name, *value);
+    }
+    let Ok(message) = builder.body(Full::new(Bytes::from_static(request.body.as_bytes()))) else {
+        return Ok((HttpAnswer::NotHttp { looks: Looks::Unknown }, Vec::new()));
+    };
+    let response = sender.send_request(message).await?;
+    let status = response.status().as_u16();
+    let headers = telling(response.headers().iter().map(|(name, value)| {
+        (name.as_str().to_string(), escape(&String::from_utf8_lossy(value.as_bytes()), 300))
+    }));
+    let mut incoming = response.into_body();
+    let (mut body, mut complete) = (Vec::new(), true);
+    loop {
+        match timeout_at(until, incoming.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    body.extend_from_slice(&data[..data.len().min(BODY_LIMIT - body.len())]);
+                }
+                if body.len() >= BODY_LIMIT {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Ok(Some(Err(_))) | Err(_) => {
+                complete = false;
+                break;
+            }
+        }
+    }
+    drop(driving);
+    let shown = escape(String::from_utf8_lossy(&body).trim(), 1024);
+    Ok((HttpAnswer::Response { status, headers, body: shown, complete }, body))
+}
+
+fn failed(error: &hyper::Error, first: &[u8]) -> HttpAnswer {
+    if error.is_parse_too_large() {
+        return HttpAnswer::NotHttp { looks: Looks::TooLarge };
+    }
+    if error.is_parse() {
+        return HttpAnswer::NotHttp { looks: looks_like(first) };
+    }
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return HttpAnswer::Broken { how: broken(io) };
+        }
+        source = inner.source();
+    }
+    if !first.is_empty() && !b"HTTP/1.".starts_with(&first[..first.len().min(7)]) {
+        return HttpAnswer::NotHttp { looks: looks_like(first) };
+    }
+    HttpAnswer::Broken { how: Broken::Closed }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Keeps the first bytes that are read through it.
+struct Tap {
+    inner: Stream,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl AsyncRead for Tap {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if let Ok(mut seen) = self.seen.lock()
+            && seen.len() < 256
+        {
+            let room = 256 - seen.len();
+            let fresh = &buffer.filled()[before..];
+            seen.extend_from_slice(&fresh[..fresh.len().min(room)]);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Tap {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}

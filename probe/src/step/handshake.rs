@@ -1,0 +1,166 @@
+//! Makes one real handshake. The only room that knows the TLS library.
+//!
+//! Its verifier writes down what the library says of the chain and lets the chain step's answer decide: a peer whose
+//! chain is not accepted gets no request from us.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::codec::tls::{TLS12, alert_name};
+use crate::evidence::{Broken, HandshakeAnswer, Outcome, escape};
+use crate::net::{Stream, broken};
+use crate::trust::TrustStore;
+
+/// What a handshake may go by.
+pub struct Terms<'a> {
+    /// The name in use.
+    pub name: &'a str,
+    /// The leaf that the chain step accepted, or none: then no chain is accepted.
+    pub accepted_leaf: Option<&'a [u8]>,
+    /// The store of the run.
+    pub store: &'a TrustStore,
+    /// The clock of the run.
+    pub clock: jiff::Timestamp,
+}
+
+#[derive(Debug)]
+struct Recorder {
+    webpki: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+    accepted_leaf: Option<Vec<u8>>,
+    clock: UnixTime,
+    said: Mutex<String>,
+    asked_certificate: Mutex<bool>,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = match &self.webpki {
+            Some(webpki) => webpki.verify_server_cert(leaf, intermediates, name, ocsp, self.clock).map(|_| ()),
+            None => Err(rustls::CertificateError::UnknownIssuer.into()),
+        };
+        if let (Err(error), Ok(mut said)) = (verdict, self.said.lock()) {
+            *said = escape(&error.to_string(), 200);
+        }
+        if self.accepted_leaf.as_deref() == Some(leaf.as_ref()) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(rustls::CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl ResolvesClientCert for Recorder {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        if let Ok(mut asked) = self.asked_certificate.lock() {
+            *asked = true;
+        }
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        // Else the library would not say that it was asked.
+        true
+    }
+}
+
+/// Makes a TLS 1.2 handshake, the version that synchronization speaks.
+pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome, Option<Stream>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    let anchors = terms.store.anchors_of(terms.name).unwrap_or_default();
+    for certificate in terms.store.trusted().iter().chain(&anchors) {
+        let _ = roots.add(CertificateDer::from(certificate.der.as_slice()));
+    }
+    let webpki = (!roots.is_empty())
+        .then(|| WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok())
+        .flatten();
+    let recorder = Arc::new(Recorder {
+        webpki,
+        provider: provider.clone(),
+        accepted_leaf: terms.accepted_leaf.map(<[u8]>::to_vec),
+        clock: UnixTime::since_unix_epoch(Duration::from_secs(terms.clock.as_second().max(0) as u64)),
+        said: Mutex::default(),
+        asked_certificate: Mutex::default(),
+    });
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .map(|builder| {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(recorder.clone())
+                .with_client_cert_resolver(recorder.clone())
+        });
+    let outcome = |answer: HandshakeAnswer| Outcome::Handshake {
+        answer,
+        verifier: recorder.said.lock().map(|said| said.clone()).unwrap_or_default(),
+        client_certificate_asked: recorder.asked_certificate.lock().is_ok_and(|asked| *asked),
+    };
+    let (Ok(config), Ok(name)) = (config, ServerName::try_from(terms.name.to_string())) else {
+        let why = "the name in use cannot stand in a TLS hello".into();
+        return (outcome(HandshakeAnswer::OwnLimit { why }), None);
+    };
+    match timeout(wait, TlsConnector::from(Arc::new(config)).connect(name, stream)).await {
+        Err(_) => (outcome(HandshakeAnswer::Broken { how: Broken::Timeout }), None),
+        Ok(Err(error)) => (outcome(failed(&error)), None),
+        Ok(Ok(session)) => {
+            let (_, state) = session.get_ref();
+            let version = state.protocol_version().map_or(TLS12, u16::from);
+            let suite = state.negotiated_cipher_suite().map_or(0, |suite| u16::from(suite.suite()));
+            (outcome(HandshakeAnswer::Done { version, suite }), Some(Box::new(session) as Stream))
+        }
+    }
+}
+
+fn failed(error: &std::io::Error) -> HandshakeAnswer {
+    use rustls::{CertificateError, Error};
+    let Some(inner) = error.get_ref().and_then(|e| e.downcast_ref::<Error>()) else {
+        return HandshakeAnswer::Broken { how: broken(error) };
+    };
+    match inner {
+        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => HandshakeAnswer::Untrusted,
+        Error::AlertReceived(alert) => {
+            let code = u8::from(*alert);
+            HandshakeAnswer::Alert { code, name: alert_name(code).into() }
+        }
+        Error::PeerIncompatible(why) => HandshakeAnswer::OwnLimit { why: escape(&format!("{why:?}"), 120) },
+        other => HandshakeAnswer::Failed { why: escape(&other.to_string(), 160) },
+    }
+}

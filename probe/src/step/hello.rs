@@ -1,0 +1,74 @@
+//! Sends one crafted ClientHello and reads the clear flight that answers it.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::codec::tls::{FlightReader, Hello, Reading, ServerFlight, alert_name};
+use crate::evidence::{Broken, HelloAnswer, Offer, Outcome, escape_bytes};
+use crate::net::{Stream, broken};
+
+/// What came of a hello: the observation's outcome, the peer's first bytes, and the flight where there was one.
+pub struct Answer {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The first bytes, escaped.
+    pub raw: Option<String>,
+    /// The flight.
+    pub flight: Option<ServerFlight>,
+}
+
+/// Sends `hello` over `stream`, which is closed afterwards.
+pub async fn ask(mut stream: Stream, hello: &Hello, offer: Offer, wait: Duration) -> Answer {
+    let until = Instant::now() + wait;
+    let mut reader = FlightReader::default();
+    let mut buffer = vec![0; 16 * 1024];
+    let mut random = [0; 32];
+    // The random of a handshake that is never finished needs no secrecy, only to differ.
+    let entropy = ring::rand::SystemRandom::new();
+    let _ = ring::rand::SecureRandom::fill(&entropy, &mut random);
+    // A peer that has closed already may still have said why: only a write that cannot end is an end.
+    let stuck = timeout_at(until, stream.write_all(&hello.record(&random))).await.is_err();
+    let answer = loop {
+        if stuck {
+            break Err(Broken::Timeout);
+        }
+        match timeout_at(until, stream.read(&mut buffer)).await {
+            Err(_) => break Err(Broken::Timeout),
+            Ok(Ok(0)) => break Err(Broken::Closed),
+            Ok(Err(error)) => break Err(broken(&error)),
+            Ok(Ok(count)) => match reader.push(&buffer[..count]) {
+                Reading::More => {}
+                other => break Ok(other),
+            },
+        }
+    };
+    let raw = (!reader.bytes().is_empty()).then(|| escape_bytes(reader.bytes()));
+    let (answer, flight) = match answer {
+        Ok(Reading::Flight(flight)) => (answered(&flight), Some(flight)),
+        Ok(Reading::Alert(code)) => (HelloAnswer::Alert { code, name: alert_name(code).into() }, None),
+        Ok(Reading::PlainHttp(status)) => (HelloAnswer::PlainHttp { status }, None),
+        Ok(Reading::NotTls(looks)) => (HelloAnswer::NotTls { looks }, None),
+        Ok(Reading::More) | Err(_) => {
+            let how = answer.err().unwrap_or(Broken::Closed);
+            match reader.cut() {
+                Some(flight) => (answered(&flight), Some(flight)),
+                None => (HelloAnswer::Broken { how }, None),
+            }
+        }
+    };
+    Answer { outcome: Outcome::Hello { offer, answer }, raw, flight }
+}
+
+fn answered(flight: &ServerFlight) -> HelloAnswer {
+    HelloAnswer::Answered {
+        version: flight.version,
+        suite: flight.suite,
+        certificates: flight.certificates.iter().map(|der| STANDARD.encode(der)).collect(),
+        client_certificate_asked: flight.client_certificate_asked,
+        complete: flight.complete,
+    }
+}
