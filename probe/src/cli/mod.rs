@@ -20,7 +20,7 @@ use crate::report::{Report, json, short, text};
 use crate::run::{self, RunError};
 use crate::settings::Settings;
 use crate::settings::layers::{self, Colour, FILE, Format, Given, Output};
-use crate::step::chain::TrustStore;
+use crate::trust::TrustStore;
 
 /// How a run of the program ends other than with a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

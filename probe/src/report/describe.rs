@@ -375,6 +375,7 @@ pub fn role(role: PathRole) -> &'static str {
         PathRole::Direct => "without the proxy",
         PathRole::WinHttp => "through WinHTTP's proxy",
         PathRole::Control => "another host, same proxy",
+        PathRole::Clock => "another clock",
         PathRole::Repair => "as the repair would set it",
     }
 }
