@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Layer;
+use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
+use crate::facts::Statement;
+use crate::rules::{self, Given, RULES, Seen};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -158,4 +160,183 @@ pub struct Diagnosis {
     pub ruled_out: Vec<RuledOut>,
     /// What cannot be told.
     pub unknown: Vec<Unknown>,
+}
+
+/// Facts and observations that support and never make a cause by themselves.
+fn is_supporting(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::WinHttpProxy { .. }
+            | Statement::PortTest { .. }
+            | Statement::Resolved { .. }
+            | Statement::LogFailure { .. }
+            | Statement::Console { .. }
+            | Statement::ClientLog { .. }
+            | Statement::Elsewhere { .. }
+    )
+}
+
+/// Judges evidence: the rules, the laws of the catalogue, and the order in which findings are told.
+pub fn judge(evidence: &Evidence) -> Diagnosis {
+    let seen = Seen::new(evidence);
+    let mut given = Given::default();
+    for rule in RULES {
+        (rule.give)(&seen, &mut given);
+    }
+    rules::settle(&seen, &mut given);
+    cover(&seen, &mut given);
+    left_open(&seen, &mut given);
+    let Given { mut findings, unknown } = given;
+    findings.retain(|f| f.id == "unexplained" || evidence.settings.reports_on(f.layer()));
+    findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    let verdict = verdict(&seen, &findings);
+    Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
+}
+
+fn order(finding: &Finding) -> impl Ord + use<> {
+    (
+        finding.role,
+        finding.severity,
+        finding.layer(),
+        finding.confidence,
+        finding.id.clone(),
+        finding.subject.clone(),
+    )
+}
+
+/// The law of cover: a failed observation that no finding explains is said to be unexplained, with its raw evidence.
+fn cover(seen: &Seen, given: &mut Given) {
+    for path in seen.needed() {
+        let explained = |id: &String| given.findings.iter().any(|f| f.because.contains(id));
+        let open: Vec<_> = path.failed().into_iter().filter(|o| !explained(&o.id)).collect();
+        // Answers of several resolvers about one name are one failure.
+        if open.is_empty() || (open.len() < path.name_failures().len() && path.lanes.is_empty()) {
+            continue;
+        }
+        let because = open.iter().map(|o| o.id.clone()).collect();
+        let first = open[0];
+        let raw = first.raw.as_deref().map(|raw| format!(" It sent: \"{raw}\".")).unwrap_or_default();
+        let says = format!(
+            "At the {} step {} ended the path, and no rule explains it: {}.{raw}",
+            first.layer.word(),
+            first.subject,
+            crate::report::describe::outcome(&first.outcome)
+        );
+        given.add(rules::finding("unexplained", Role::Cause, Confidence::Possible, &path.subject(), says, because));
+    }
+}
+
+/// What the run itself leaves open: no network, a deadline, nothing to walk.
+fn left_open(seen: &Seen, given: &mut Given) {
+    for path in seen.needed() {
+        let cut = path.asked.iter().find(|o| o.question.as_deref() == Some("deadline"));
+        if let Some(cut) = cut
+            && !path.works()
+        {
+            given.open(
+                "How does the path go on?",
+                format!("The run to {} ended at its deadline of {}.", path.subject(), seen.evidence.settings.deadline),
+                "run again with a longer --deadline",
+                vec![cut.id.clone()],
+            );
+        }
+        let resolved = path.resolved() || !path.name_failures().is_empty();
+        let not_asked = path.own.iter().find(|o| matches!(o.outcome, Outcome::NotAsked { .. }));
+        if let Some(observation) = not_asked
+            && !resolved
+        {
+            let Outcome::NotAsked { reason } = &observation.outcome else { continue };
+            given.open(
+                "Does the path work?",
+                format!("{} was not walked: {reason}.", path.subject()),
+                "run it where the path can be walked, best on the WSUS server itself",
+                vec![observation.id.clone()],
+            );
+        }
+    }
+    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected {
+        given.open(
+            "Where does this server synchronize from?",
+            "Nothing that was handed over names a source that can be walked.".into(),
+            "hand over the output of (Get-WsusServer).GetConfiguration(), or name the source: wsusprobe check URL",
+            Vec::new(),
+        );
+    }
+}
+
+fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
+    let authoritative = |finding: &Finding| {
+        finding.because.iter().any(|id| {
+            let fact = seen.evidence.facts.iter().find(|f| &f.id == id);
+            fact.is_some_and(|f| !is_supporting(&f.statement)) || seen.observation(id).is_some()
+        })
+    };
+    let faulty = findings.iter().any(|f| {
+        f.role == Role::Cause && f.severity == Severity::Error && f.confidence <= Confidence::Likely && authoritative(f)
+    });
+    let causes: Vec<_> = findings.iter().filter(|f| f.role == Role::Cause).collect();
+    let needed: Vec<_> = seen.needed().collect();
+    let nothing_reached = if needed.is_empty() {
+        !seen.evidence.settings.disconnected
+    } else {
+        !needed.iter().any(|p| p.works())
+    };
+    let only_possible = !causes.is_empty() && causes.iter().all(|f| f.confidence == Confidence::Possible);
+    // Whether WSUS accepts a re-signed chain that the machine trusts is not known.
+    let re_signed = findings.iter().any(|f| f.id == "proxy/inspection" && f.role == Role::Contributing);
+    if faulty {
+        Verdict::Faulty
+    } else if nothing_reached || only_possible || re_signed || findings.iter().any(|f| f.id == "unexplained") {
+        Verdict::Undetermined
+    } else if findings.iter().any(|f| f.severity <= Severity::Warning) {
+        Verdict::Degraded
+    } else {
+        Verdict::Healthy
+    }
+}
+
+/// The layers that every lane of a needed path passed, with what was seen.
+fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
+    let mut list = Vec::new();
+    let configured = seen.evidence.facts.iter().filter(|f| matches!(f.statement, Statement::Config { .. }));
+    let because: Vec<String> = configured.map(|f| f.id.clone()).collect();
+    let says_config = findings.iter().any(|f| f.layer() == Layer::Config && f.severity <= Severity::Warning);
+    if let (false, false, Some(path)) = (because.is_empty(), says_config, seen.needed().next()) {
+        list.push(RuledOut {
+            layer: Layer::Config,
+            path: path.info.id.clone(),
+            subject: path.subject(),
+            says: "every value of the configuration that was handed over is as it should be".into(),
+            because,
+        });
+    }
+    for path in seen.needed() {
+        for layer in [Layer::Name, Layer::Dial, Layer::Proxy, Layer::Tls, Layer::Trust, Layer::Http, Layer::Wsus] {
+            let own: Vec<_> = path.own.iter().copied().filter(|o| o.layer == layer).collect();
+            let asked = |o: &&Observation| !matches!(o.outcome, Outcome::NotAsked { .. } | Outcome::NotReached { .. });
+            let seen_here: Vec<_> = own.into_iter().filter(asked).collect();
+            let failed = path.failed();
+            let blamed = findings.iter().any(|f| {
+                f.layer() == layer && f.severity <= Severity::Warning && seen_here.iter().any(|o| f.because.contains(&o.id))
+            });
+            if seen_here.is_empty() || blamed || seen_here.iter().any(|o| failed.iter().any(|f| f.id == o.id)) {
+                continue;
+            }
+            if layer == Layer::Name && !path.resolved() {
+                continue;
+            }
+            let telling = seen_here
+                .iter()
+                .find(|o| matches!(&o.outcome, Outcome::Name { answer: NameAnswer::Addresses { .. }, .. }))
+                .unwrap_or(&seen_here[0]);
+            list.push(RuledOut {
+                layer,
+                path: path.info.id.clone(),
+                subject: telling.subject.clone(),
+                says: crate::report::describe::outcome(&telling.outcome),
+                because: seen_here.iter().map(|o| o.id.clone()).collect(),
+            });
+        }
+    }
+    list
 }

@@ -11,7 +11,7 @@ use hickory_proto::rr::RecordType;
 use crate::codec::soap;
 use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
 use crate::evidence::{
-    Ask, Broken, ChainSeen, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer,
+    Ask, Broken, ChainSeen, DialAnswer, Evidence, HelloAnswer, HttpAnswer, Layer, NameAnswer,
     Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
 };
 use crate::facts::{Fact, FactView};
@@ -207,7 +207,8 @@ impl Walker<'_> {
         let answered = Reached::any(&lanes, |l| l.answered);
         let target = &path.target;
         let clock = async {
-            if Reached::any(&lanes, |l| l.out_of_date) && !self.saw_a_date() {
+            // Beside an upstream its other ports say what time it is.
+            if is_microsoft_host(&target.host) && Reached::any(&lanes, |l| l.out_of_date) && !self.saw_a_date() {
                 let plain = Target { scheme: Scheme::Http, port: 80, path: "/".into(), ..target.clone() };
                 let again = self.also(path, PathRole::Clock, plain, path.proxy.clone(), Ask::Get, Layer::Http);
                 self.path(&again, self.net.patience.min(BESIDE)).await;

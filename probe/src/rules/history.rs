@@ -1,0 +1,254 @@
+//! What happened before, and what text alone leaves open.
+
+use super::{Given, Seen, note, place};
+use crate::diagnosis::{Role, Severity};
+use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
+use crate::rules::With;
+
+pub(super) const READS: &[&str] =
+    &["log-failure", "log-sync", "client-log", "console", "elsewhere", "config-unavailable", "port-test", "config"];
+
+pub(super) fn give(seen: &Seen, given: &mut Given) {
+    client_logs(seen, given);
+    console(seen, given);
+    elsewhere(seen, given);
+    failing(seen, given);
+    logged(seen, given);
+    unavailable(seen, given);
+    port_tests(seen, given);
+}
+
+fn client_logs(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let Statement::ClientLog { log } = &fact.statement else { continue };
+        let says = format!(
+            "{} is {log}, the Windows Update client's: it says nothing of the server's synchronization.",
+            fact.source.file
+        );
+        given.add(note("history/client-log", &fact.source.file, says, vec![fact.id.clone()]).severity(Severity::Info));
+    }
+}
+
+fn console(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let Statement::Console { excerpt } = &fact.statement else { continue };
+        let shown: String = excerpt.chars().take(100).collect();
+        let says = format!(
+            "{} holds a message of the console or the remote API (\"{shown}\"): it fits many failures and none of \
+             synchronization in particular.",
+            fact.source.file
+        );
+        given.add(note("history/console-only", &fact.source.file, says, vec![fact.id.clone()]).severity(Severity::Info));
+    }
+}
+
+fn elsewhere(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let Statement::Elsewhere { part, excerpt } = &fact.statement else { continue };
+        let (what, test) = match part {
+            ElsewherePart::ConfigurationManager => (
+                "Configuration Manager's, and not the synchronization of WSUS itself",
+                "hand over SoftwareDistribution.log of the WSUS server",
+            ),
+            ElsewherePart::Iis => (
+                "IIS' or HTTP.sys' of this server: it shows what others met here, not what this server met upstream",
+                "look whether WsusPool runs: Get-WebAppPoolState WsusPool",
+            ),
+            ElsewherePart::Import => (
+                "an import of update metadata",
+                "compare the package's size and hash with the copy on the export server, and import again",
+            ),
+            ElsewherePart::ServiceStart => (
+                "the service's own start: it never came to synchronizing",
+                "look for the events of source Windows Server Update Services at the service's start, and whether the \
+                 post-installation ran after the last update",
+            ),
+            ElsewherePart::Content => (
+                "update files: they are fetched apart from metadata",
+                "look for event 364 and at the content folder's permissions",
+            ),
+            ElsewherePart::Database => ("the database", "look whether its service runs: Get-Service 'MSSQL*'"),
+            ElsewherePart::ClientScan => ("a client's scan", "hand over SoftwareDistribution.log of the WSUS server"),
+        };
+        let shown: String = excerpt.chars().take(100).collect();
+        given.open(
+            "Does synchronization itself fail?",
+            format!("{} speaks of {what} (\"{shown}\").", fact.source.file),
+            test,
+            vec![fact.id.clone()],
+        );
+    }
+}
+
+/// A failure's class in words.
+fn word(failure: &LoggedFailure) -> String {
+    match failure {
+        LoggedFailure::NameNotResolved { host } if host.is_empty() => "a name that did not resolve".into(),
+        LoggedFailure::NameNotResolved { host } => format!("a name that did not resolve ({host})"),
+        LoggedFailure::ProxyNotResolved { .. } => "a proxy's name that did not resolve".into(),
+        LoggedFailure::ConnectTimeout => "a connection that was not answered".into(),
+        LoggedFailure::ConnectRefused => "a connection that was refused".into(),
+        LoggedFailure::ConnectFailed => "a connection that could not be made".into(),
+        LoggedFailure::ConnectionBroken => "a connection that was broken off".into(),
+        LoggedFailure::NoCommonAlgorithm => "no common algorithm".into(),
+        LoggedFailure::SecureChannel => "a secure channel that could not be made".into(),
+        LoggedFailure::NotTrusted => "no trust relationship for the secure channel".into(),
+        LoggedFailure::RootCheck => "the service's own check for a Microsoft root (800B0109)".into(),
+        LoggedFailure::HttpStatus { code } => format!("HTTP status {code}"),
+        LoggedFailure::SoapFault { code } if code.is_empty() => "a SOAP fault".into(),
+        LoggedFailure::SoapFault { code } => format!("the SOAP fault {code}"),
+        LoggedFailure::ContentType { content_type } => format!("an answer of type {content_type}"),
+        LoggedFailure::Timeout => "an operation that took too long".into(),
+        LoggedFailure::Code { code } => format!("code {code}"),
+    }
+}
+
+fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::FirstContact => "the first contact (GetAuthConfig)",
+        Phase::Authenticate => "authorization",
+        Phase::Configuration => "categories and classifications",
+        Phase::Metadata => "the updates' metadata",
+        Phase::Content => "update files",
+        Phase::Import => "a manual import",
+    }
+}
+
+fn failing(seen: &Seen, given: &mut Given) {
+    let mut last: Option<(&Fact, &SyncEvent, &str)> = None;
+    for fact in seen.facts.all() {
+        if let Statement::LogSync { event, reason } = &fact.statement {
+            if *event == SyncEvent::Started {
+                continue;
+            }
+            let later = last.is_none_or(|(before, ..)| match (before.time, fact.time) {
+                (Some(before), Some(now)) => now >= before,
+                _ => true,
+            });
+            if later {
+                last = Some((fact, event, reason));
+            }
+        }
+    }
+    let Some((fact, SyncEvent::Failed, reason)) = last else { return };
+    let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
+        Statement::LogFailure { failure, phase, process, .. }
+            if f.source.file == fact.source.file && process != "w3wp" =>
+        {
+            Some((f, failure, phase))
+        }
+        _ => None,
+    });
+    let when = fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
+    let mut because = vec![fact.id.clone()];
+    let mut says = format!("The last synchronization on record failed{when}");
+    if let Some((failure_fact, failure, phase)) = failure {
+        because.push(failure_fact.id.clone());
+        says.push_str(&format!(" by {}", word(failure)));
+        if let Some(phase) = phase {
+            says.push_str(&format!(", at {}", phase_word(*phase)));
+        }
+    } else if !reason.is_empty() {
+        says.push_str(&format!(": {reason}"));
+    }
+    says.push('.');
+    given.add(note("history/failing", &fact.source.file, says, because).role(Role::Note));
+}
+
+/// What several causes share stays a question, with the test that would tell them apart.
+fn logged(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let Statement::LogFailure { failure, process, excerpt: _, count, .. } = &fact.statement else { continue };
+        let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
+        let times = if *count > 1 { format!(" {count} times") } else { String::new() };
+        let said = format!("{} names{times} {}{where_}", fact.source.file, word(failure));
+        let (question, why, test) = match failure {
+            LoggedFailure::ConnectionBroken | LoggedFailure::NoCommonAlgorithm | LoggedFailure::SecureChannel => (
+                "Why was the TLS connection broken off?",
+                "TLS 1.0 of the import path, a missing update on Windows Server 2012 or 2012 R2, a cipher policy, a proxy and \
+                 a port without TLS all write this text",
+                "wsusprobe check of the source from this server; the SCHANNEL lines that the log writes after Restart-Service \
+                 WsusService and iisreset; which process logged it (w3wp: import or console; WsusService: synchronization); \
+                 and gpresult /scope computer /h for SSL Cipher Suite Order",
+            ),
+            LoggedFailure::NotTrusted | LoggedFailure::RootCheck => (
+                "Which certificate is not trusted, and why?",
+                "a root, an intermediate, a name, a date and a re-signing proxy all write this text",
+                "wsusprobe check of the source from this server: the chain on the wire tells",
+            ),
+            LoggedFailure::NameNotResolved { .. } | LoggedFailure::ProxyNotResolved { .. } => (
+                "Why did the name not resolve?",
+                "the text does not tell a wrong name from a name server that fails, nor this server from its proxy",
+                "wsusprobe check of the source with --dns set to this server's name server",
+            ),
+            LoggedFailure::ConnectTimeout | LoggedFailure::Timeout | LoggedFailure::ConnectFailed => (
+                "Where was the connection lost?",
+                "a firewall, a missing proxy setting and a dead endpoint all write this text",
+                "wsusprobe check of the source from this server, with --proxy as WSUS is configured",
+            ),
+            LoggedFailure::ConnectRefused => (
+                "Who refused the connection?",
+                "a stopped service, a wrong port and a rejecting firewall all write this text",
+                "wsusprobe check of the source from this server",
+            ),
+            LoggedFailure::HttpStatus { .. } | LoggedFailure::ContentType { .. } => (
+                "Who gave this HTTP answer?",
+                "the text does not say whether the proxy, HTTP.sys, IIS or WSUS gave it",
+                "wsusprobe check of the source: the Server header tells",
+            ),
+            LoggedFailure::SoapFault { .. } => (
+                "What lies behind the SOAP fault?",
+                "an old endpoint and a failing upstream both answer with one",
+                "hand over the configuration (MUUrl, UpstreamWsusServerName), and the upstream's own SoftwareDistribution.log",
+            ),
+            LoggedFailure::Code { .. } => (
+                "What does this code stand for here?",
+                "a code alone does not say on which connection it came",
+                "hand over SoftwareDistribution.log of the same time",
+            ),
+        };
+        given.open(question, format!("{said}: {why}."), test, vec![fact.id.clone()]);
+    }
+}
+
+fn unavailable(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        if let Statement::ConfigUnavailable { why } = &fact.statement {
+            given.open(
+                "How is synchronization configured?",
+                format!("{} holds an error in place of the configuration: \"{why}\".", fact.source.file),
+                "run it on the WSUS server itself, in Windows PowerShell as administrator; without the UpdateServices module \
+                 that machine is no WSUS server or lacks its tools",
+                vec![fact.id.clone()],
+            );
+        }
+    }
+}
+
+fn port_tests(seen: &Seen, given: &mut Given) {
+    let by_proxy = seen.facts.flag("UseProxy").is_some_and(|(_, uses)| uses);
+    let tests: Vec<&Fact> =
+        seen.facts.all().iter().filter(|f| matches!(f.statement, Statement::PortTest { .. })).collect();
+    for fact in tests {
+        let Statement::PortTest { host, port, connected } = &fact.statement else { continue };
+        let result = if *connected { "connects" } else { "does not connect" };
+        if by_proxy {
+            given.open(
+                "What does Test-NetConnection prove here?",
+                format!(
+                    "To {host}:{port} it {result}, directly; synchronization goes through its proxy: that proves neither a \
+                     firewall problem nor a working path."
+                ),
+                "look for the server's CONNECT in the proxy's log",
+                vec![fact.id.clone()],
+            );
+        } else if !connected {
+            given.open(
+                "Why does Test-NetConnection fail?",
+                format!("To {host}:{port} it {result}; name, route, firewall and a stopped listener all look so."),
+                &format!("wsusprobe check of {} from this server", place::list(&[format!("{host}:{port}")])),
+                vec![fact.id.clone()],
+            );
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! HTTP, told by who answers: HTTP.sys by its header, IIS by directory, anything else by its page.
+
+use super::{Given, LaneSeen, PathSeen, Seen, WALK, cause};
+use crate::evidence::{
+    Ask, Broken, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, PathRole, Scheme, SoapAnswer,
+};
+
+pub(super) const READS: &[&str] = WALK;
+
+pub(super) fn give(seen: &Seen, given: &mut Given) {
+    for path in seen.needed() {
+        for (lane, observation) in path.failures() {
+            if let Outcome::Http { answer, url, .. } = &observation.outcome {
+                exchange(seen, path, lane, observation, url, answer, given);
+            }
+        }
+    }
+}
+
+/// Who answered: HTTP.sys itself, before any site.
+pub(super) fn by_http_sys(answer: &HttpAnswer) -> bool {
+    answer.header("server").is_some_and(|server| server.starts_with("Microsoft-HTTPAPI"))
+}
+
+fn by_iis(answer: &HttpAnswer) -> bool {
+    answer.header("server").is_none_or(|server| server.starts_with("Microsoft-IIS"))
+}
+
+/// The observation that shows TLS on a plain port, where it was asked.
+pub(super) fn tls_on_the_port<'a>(path: &PathSeen<'a>, lane: &str) -> Option<&'a Observation> {
+    path.questions(lane, "TLS on the same port").find(|o| {
+        matches!(o.outcome, Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. })
+    })
+}
+
+/// An observation of the same host that shows the services over TLS on another port.
+pub(super) fn over_tls<'a>(seen: &Seen<'a>, path: &PathSeen) -> Option<&'a Observation> {
+    seen.of_role(PathRole::OtherPort)
+        .filter(|other| other.info.target.host == path.info.target.host && other.info.target.scheme == Scheme::Https)
+        .find_map(|other| {
+            other.own.iter().copied().find(|o| matches!(o.outcome, Outcome::Soap { answer: SoapAnswer::Result { .. }, .. }))
+        })
+}
+
+/// Whether an answer may be what a TLS port says to plain HTTP.
+pub(super) fn may_be_tls_port(answer: &HttpAnswer) -> bool {
+    match answer {
+        HttpAnswer::Response { status, .. } => *status == 400,
+        HttpAnswer::NotHttp { looks } => *looks == Looks::Tls,
+        HttpAnswer::Broken { how } => *how != Broken::Timeout,
+    }
+}
+
+/// A host and scheme of a redirection, whole or relative to what was asked.
+pub(super) fn redirect_target(url: &str, location: &str) -> Option<url::Url> {
+    url::Url::parse(url).ok()?.join(location).ok()
+}
+
+fn exchange(
+    seen: &Seen,
+    path: &PathSeen,
+    lane: &LaneSeen,
+    observation: &Observation,
+    url: &str,
+    answer: &HttpAnswer,
+    given: &mut Given,
+) {
+    let subject = path.subject();
+    let mut because = vec![observation.id.clone()];
+    let plain = path.info.target.scheme == Scheme::Http;
+    if plain
+        && may_be_tls_port(answer)
+        && let Some(tls) = tls_on_the_port(path, lane.lane)
+    {
+        because.push(tls.id.clone());
+        let says = format!("{subject} speaks TLS: to plain HTTP it answers {}.", word(answer));
+        given.add(cause("http/ssl-required", &subject, says, because));
+        return;
+    }
+    match answer {
+        HttpAnswer::Broken { how: Broken::Timeout } => {
+            let says = format!("{subject} took the request and answered nothing within {}.", seen.evidence.settings.timeout);
+            given.add(cause("http/timeout", &subject, says, because));
+        }
+        HttpAnswer::Broken { .. } => {
+            let says = format!("{subject} took the request and closed the connection before its answer was whole.");
+            given.add(cause("http/truncated", &subject, says, because));
+        }
+        HttpAnswer::NotHttp { looks } => {
+            let raw = observation.raw.as_deref().unwrap_or_default();
+            let what = if *looks == Looks::TooLarge { "more than any head holds" } else { "something that is no HTTP" };
+            let says = format!("{subject} answers {what}: \"{}\".", raw.chars().take(60).collect::<String>());
+            given.add(cause("http/not-wsus", &subject, says, because));
+        }
+        HttpAnswer::Response { status, headers: _, body, complete } => {
+            response(seen, path, lane, observation, url, answer, (*status, body, *complete), given);
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "an answer has that many sides")]
+fn response(
+    seen: &Seen,
+    path: &PathSeen,
+    lane: &LaneSeen,
+    observation: &Observation,
+    url: &str,
+    answer: &HttpAnswer,
+    (status, body, complete): (u16, &str, bool),
+    given: &mut Given,
+) {
+    let subject = path.subject();
+    let mut because = vec![observation.id.clone()];
+    let server = answer.header("server").unwrap_or("no Server header");
+    let who = format!("{url} answers {status} ({server})");
+    let mut add = |id: &str, says: String, because: Vec<String>| given.add(cause(id, &subject, says, because));
+    let of_path = path.info.ask == Ask::Get;
+    match status {
+        503 if by_http_sys(answer) => {
+            add("http/pool-down", format!("{who}: HTTP.sys itself, because the application pool behind it is stopped or its queue is full."), because);
+        }
+        503 => add("http/unavailable", format!("{who}: the service is unavailable, by another's word than HTTP.sys'."), because),
+        400 | 404 if by_http_sys(answer) => {
+            add("http/no-site", format!("{who}: HTTP.sys itself, because no site is bound to this name and port, or it is stopped."), because);
+        }
+        404 if of_path || by_iis(answer) => {
+            add("http/not-found", format!("{who}: a web server is there, and this directory or file is not."), because);
+        }
+        401 => add("http/unauthorized", format!("{who}: it wants credentials where WSUS sends none."), because),
+        403 if body.contains("403.7") => {
+            add("http/client-certificate", format!("{who}: it wants a client certificate (403.7)."), because);
+        }
+        403 if body.contains("403.4") => {
+            add("http/ssl-required", format!("{who}: this directory requires SSL (403.4)."), because);
+        }
+        403 => {
+            let over_tls = over_tls(seen, path).or_else(|| tls_on_the_port(path, lane.lane));
+            if let (Scheme::Http, Some(tls)) = (path.info.target.scheme, over_tls) {
+                because.push(tls.id.clone());
+                add("http/ssl-required", format!("{who} over plain HTTP, and the same service answers over TLS."), because);
+            } else if let Some(asked) = asked_for_certificate(lane) {
+                because.push(asked);
+                add("http/client-certificate", format!("{who}, and the TLS handshake asked for a client certificate."), because);
+            } else {
+                add("http/unauthorized", format!("{who}: access is denied where WSUS comes without credentials."), because);
+            }
+        }
+        300..=399 => {
+            let location = answer.header("location").unwrap_or_default();
+            add("http/redirect", format!("{who} and redirects to {location}: synchronization does not follow that."), because);
+        }
+        500..=599 => add("http/server-error", format!("{who} without a SOAP fault: the web application behind it is broken."), because),
+        200..=299 if !complete => {
+            add("http/truncated", format!("{who}, and the answer ends before its length."), because);
+        }
+        200..=299 => {
+            let start: String = body.chars().take(80).collect();
+            add("http/not-wsus", format!("{who}, and what it sends is no answer of WSUS: \"{start}\"."), because);
+        }
+        // A plain port that says 400 and was not found to speak TLS, and a TLS port that says so to a hello with a
+        // certificate request, are other rules' matters.
+        400 => {}
+        _ if !by_iis(answer) => {
+            add("http/not-wsus", format!("{who}: something else than WSUS."), because);
+        }
+        _ => {}
+    }
+}
+
+fn asked_for_certificate(lane: &LaneSeen) -> Option<String> {
+    lane.own.iter().find_map(|o| match &o.outcome {
+        Outcome::Hello { answer: HelloAnswer::Answered { client_certificate_asked: true, .. }, .. }
+        | Outcome::Handshake { client_certificate_asked: true, .. } => Some(o.id.clone()),
+        _ => None,
+    })
+}
+
+/// An answer in a word or two.
+pub(super) fn word(answer: &HttpAnswer) -> String {
+    match answer {
+        HttpAnswer::Response { status, .. } => status.to_string(),
+        HttpAnswer::NotHttp { looks: Looks::Tls } => "a TLS record".into(),
+        HttpAnswer::NotHttp { .. } => "something that is no HTTP".into(),
+        HttpAnswer::Broken { how: Broken::Timeout } => "nothing".into(),
+        HttpAnswer::Broken { how: Broken::Reset } => "a reset".into(),
+        HttpAnswer::Broken { how: Broken::Closed } => "a closed connection".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirection_may_be_relative() {
+        let url = "http://up.example.com:8530/ServerSyncWebService/x.asmx";
+        assert_eq!(redirect_target(url, "/y").unwrap().as_str(), "http://up.example.com:8530/y");
+        assert_eq!(redirect_target(url, "https://up.example.com:8531/").unwrap().scheme(), "https");
+    }
+}

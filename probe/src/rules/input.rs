@@ -1,0 +1,45 @@
+//! What was handed over, taken by itself.
+
+use super::{Given, Seen, note, place};
+use crate::facts::Statement;
+use crate::plan::service_of;
+
+pub(super) const READS: &[&str] = &["unreadable", "config", "log-endpoint"];
+
+pub(super) fn give(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        if let Statement::Unreadable { expected, found } = &fact.statement {
+            let line = fact.source.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let says = format!("{}{line}: expected {expected}, found {found}. Everything else was used.", fact.source.file);
+            given.add(note("input/unreadable", &fact.source.file, says, vec![fact.id.clone()]));
+        }
+    }
+    for (property, facts) in seen.facts.contradictions() {
+        let said: Vec<String> = facts
+            .iter()
+            .map(|fact| {
+                let Statement::Config { value, .. } = &fact.statement else { return String::new() };
+                let line = fact.source.line.map(|line| format!(":{line}")).unwrap_or_default();
+                format!("\"{value}\" ({}{line})", fact.source.file)
+            })
+            .collect();
+        let says = format!("{property} is {}: both were taken, and both were planned.", place::list(&said));
+        let because = facts.iter().map(|fact| fact.id.clone()).collect();
+        given.add(note("input/contradictory", property, says, because));
+    }
+    if let Some((configured, url)) = seen.facts.config("MUUrl")
+        && let Some(target) = service_of(url)
+    {
+        for (fact, logged) in seen.facts.endpoints() {
+            let Some(other) = service_of(logged) else { continue };
+            let microsoft = crate::plan::is_microsoft_host(&other.host);
+            if microsoft && other.host != target.host {
+                let says = format!(
+                    "MUUrl is \"{url}\" ({}), and the log names {} ({}): one of them is older.",
+                    configured.source.file, other.host, fact.source.file
+                );
+                given.add(note("input/contradictory", "MUUrl", says, vec![configured.id.clone(), fact.id.clone()]));
+            }
+        }
+    }
+}

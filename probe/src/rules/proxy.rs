@@ -1,0 +1,275 @@
+//! The proxy that WSUS is told to use: what it answers, and why synchronization does not get through.
+
+use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
+use crate::diagnosis::{Confidence, Finding, Role, Severity};
+use crate::evidence::{
+    Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer,
+};
+
+pub(super) const READS: &[&str] = &[
+    "name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked", "config",
+];
+
+pub(super) fn give(seen: &Seen, given: &mut Given) {
+    for path in seen.needed() {
+        let Some(hop) = &path.info.proxy else { continue };
+        let mut mine = Given::default();
+        unresolved(path, &mut mine);
+        unreachable(path, &mut mine);
+        for (lane, observation) in path.failures() {
+            match &observation.outcome {
+                Outcome::Proxy { answer, .. } => refusal(seen, path, lane.lane, observation, answer, &mut mine),
+                Outcome::Hello { .. } => closed(seen, path, lane.lane, observation, &mut mine),
+                _ => {}
+            }
+        }
+        let stated = place::proxy_is_stated(&seen.evidence.settings, &hop.host, hop.port);
+        for found in mine.findings {
+            given.add(if stated { found } else { found.likely() });
+        }
+        given.unknown.extend(mine.unknown);
+    }
+}
+
+fn unresolved(path: &PathSeen, given: &mut Given) {
+    let failures = path.name_failures();
+    if failures.is_empty() {
+        return;
+    }
+    let hop = path.hop_subject();
+    let says = format!("The proxy's own name does not resolve ({hop}). {}.", name::told(&failures));
+    let because = failures.iter().map(|o| o.id.clone()).collect();
+    given.add(cause("proxy/name-not-found", &hop, says, because));
+}
+
+fn unreachable(path: &PathSeen, given: &mut Given) {
+    let hop = path.hop_subject();
+    for (_, observation) in path.failures() {
+        let Outcome::Dial { address, answer } = &observation.outcome else { continue };
+        if matches!(answer, DialAnswer::Failed { .. }) {
+            continue;
+        }
+        let says = format!("The proxy {hop} at {} {}.", address.ip(), super::dial::word(answer));
+        let found = cause("proxy/unreachable", &hop, says, vec![observation.id.clone()]);
+        given.add(if path.works() { found.role(Role::Note).severity(Severity::Warning) } else { found });
+    }
+}
+
+fn refusal(
+    seen: &Seen,
+    path: &PathSeen,
+    lane: &str,
+    observation: &Observation,
+    answer: &ProxyAnswer,
+    given: &mut Given,
+) {
+    let hop = path.hop_subject();
+    let target = path.subject();
+    let because = vec![observation.id.clone()];
+    match answer {
+        ProxyAnswer::Granted => {}
+        ProxyAnswer::Status { code: 407, schemes, .. } => challenged(seen, path, observation, schemes, given),
+        ProxyAnswer::Status { says_dns: true, code, .. } => {
+            let says = format!(
+                "The proxy {hop} says that it cannot resolve {} ({code}{}). That this machine can or cannot resolve it \
+                 proves nothing: the proxy asks for itself.",
+                path.info.target.host,
+                own_words(answer)
+            );
+            given.add(cause("proxy/cannot-resolve", &target, says, because));
+        }
+        ProxyAnswer::Status { code: code @ (500 | 502..=504), .. } => {
+            let says = format!(
+                "The proxy {hop} cannot reach {target}: it answers {code}{}. It says nothing of name resolution, and it \
+                 may still be that: some proxies answer an unresolvable name so.",
+                own_words(answer)
+            );
+            given.add(cause("proxy/cannot-connect", &target, says, because));
+        }
+        ProxyAnswer::Status { code: code @ 403, says_port, .. } => {
+            let on_443 = path.questions(lane, "the same destination on port 443").next();
+            let granted =
+                on_443.filter(|o| matches!(o.outcome, Outcome::Proxy { answer: ProxyAnswer::Granted, .. }));
+            if path.info.target.port != 443 && (*says_port || granted.is_some()) {
+                let mut because = because;
+                because.extend(granted.map(|o| o.id.clone()));
+                let says = format!(
+                    "The proxy {hop} denies CONNECT to {target} ({code}{}){}.",
+                    own_words(answer),
+                    if granted.is_some() { ", and grants the same host on port 443" } else { ", and says that it is the port" }
+                );
+                given.add(cause("proxy/port-denied", &target, says, because));
+            } else {
+                let says =
+                    format!("The proxy {hop} denies {target}: it answers {code}{}.", own_words(answer));
+                given.add(cause("proxy/forbidden", &target, says, because));
+            }
+        }
+        ProxyAnswer::Status { code, .. } if matches!(code, 200..=399 | 400..=401 | 404..=405 | 501) => {
+            let portal = (200..400).contains(code);
+            let says = format!(
+                "What answers at {hop} is no proxy: to CONNECT it answers {code}{}{}.",
+                own_words(answer),
+                if portal { " with a page of its own, as a sign-in portal does" } else { "" }
+            );
+            let found = cause("proxy/not-a-proxy", &hop, says, because);
+            given.add(if portal { found } else { found.likely() });
+        }
+        ProxyAnswer::NotHttp { looks } => {
+            let what = match looks {
+                Looks::Banner => "a line of another protocol",
+                Looks::Tls => "TLS",
+                Looks::TooLarge => "more than any proxy's answer holds",
+                Looks::Http | Looks::Unknown => "something that is no HTTP",
+            };
+            let raw = observation.raw.as_deref().map(|raw| format!(": \"{}\"", first(raw, 60))).unwrap_or_default();
+            let says = format!("What answers at {hop} is no HTTP proxy: it sends {what}{raw}.");
+            given.add(cause("proxy/not-a-proxy", &hop, says, because));
+        }
+        ProxyAnswer::Broken { how } => {
+            let tls = path.questions(lane, "TLS to the proxy itself").find(|o| {
+                matches!(o.outcome, Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. })
+            });
+            if let Some(tls) = tls {
+                let says = format!("What answers at {hop} speaks TLS and no plain HTTP: WSUS cannot use it as a proxy.");
+                given.add(cause("proxy/not-a-proxy", &hop, says, vec![observation.id.clone(), tls.id.clone()]));
+            } else if *how == Broken::Timeout {
+                let says = format!("The proxy {hop} takes the connection and answers nothing to CONNECT {target}.");
+                given.add(cause("proxy/unreachable", &hop, says, because));
+            } else {
+                let says = format!("What listens at {hop} closes the connection on CONNECT {target} without an answer.");
+                given.add(cause("proxy/not-a-proxy", &hop, says, because).likely());
+            }
+        }
+        ProxyAnswer::Socks { why } => {
+            let says = format!("The SOCKS proxy {hop} gives no connection to {target}: {why}.");
+            given.add(cause("proxy/cannot-connect", &target, says, because));
+        }
+        ProxyAnswer::Status { .. } | ProxyAnswer::ClosedTunnel => {}
+    }
+}
+
+/// The proxy's own words: its signature header, or the beginning of its page.
+fn own_words(answer: &ProxyAnswer) -> String {
+    let ProxyAnswer::Status { reason, headers, .. } = answer else { return String::new() };
+    let signed = headers.iter().find(|(name, _)| name == "x-squid-error" || name == "proxy-status");
+    let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
+    match signed {
+        Some((name, value)) => format!("{reason}; {name}: {value}"),
+        None => reason,
+    }
+}
+
+fn first(text: &str, count: usize) -> String {
+    text.chars().take(count).collect()
+}
+
+fn challenged(seen: &Seen, path: &PathSeen, observation: &Observation, schemes: &[String], given: &mut Given) {
+    let hop = path.hop_subject();
+    let facts = &seen.facts;
+    let offers = |names: &[&str]| schemes.iter().any(|s| names.iter().any(|n| s.eq_ignore_ascii_case(n)));
+    let offered = if schemes.is_empty() { "no scheme".into() } else { schemes.join(", ") };
+    let says = |rest: &str| format!("The proxy {hop} demands credentials (407) and offers {offered}. {rest}");
+    let anonymous = facts.flag("AnonymousProxyAccess");
+    let stored = facts.flag("HasProxyPassword");
+    let basic_allowed = facts.flag("AllowProxyCredentialsOverNonSsl");
+    let mut because = vec![observation.id.clone()];
+    because.extend(anonymous.iter().map(|(f, _)| f.id.clone()));
+    because.extend(stored.iter().map(|(f, _)| f.id.clone()));
+    match (anonymous.map(|(_, v)| v), stored.map(|(_, v)| v)) {
+        (Some(true), _) => {
+            let rest = "WSUS is set to send none (AnonymousProxyAccess = True).";
+            given.add(cause("proxy/auth-required", &hop, says(rest), because));
+        }
+        (_, Some(false)) => {
+            let rest = "WSUS is set to send some and has no password stored (AnonymousProxyAccess = False, \
+                        HasProxyPassword = False).";
+            given.add(cause("config/proxy-credentials-missing", "HasProxyPassword", says(rest), because));
+        }
+        (_, Some(true)) => {
+            let only_basic = offers(&["Basic"]) && !offers(&["NTLM", "Negotiate", "Kerberos"]);
+            let answerable = offers(&["Basic", "NTLM", "Negotiate", "Kerberos"]);
+            if only_basic && let Some((fact, allowed)) = basic_allowed {
+                because.push(fact.id.clone());
+                if !allowed {
+                    let rest = "The console does not allow basic authentication (AllowProxyCredentialsOverNonSsl = False).";
+                    given.add(cause("proxy/basic-not-allowed", &hop, says(rest), because));
+                    return;
+                }
+                let clear = format!(
+                    "To {hop} this configuration sends Basic, its password readable to everyone on the way."
+                );
+                given.add(note("proxy/basic-cleartext", &hop, clear, because.clone()));
+            }
+            if !answerable {
+                let digest = schemes.iter().all(|s| s.eq_ignore_ascii_case("Digest")) && !schemes.is_empty();
+                let rest = "WSUS is documented to answer Basic, where allowed, and Windows authentication.";
+                let found = cause("proxy/auth-unsupported", &hop, says(rest), because);
+                given.add(if digest { found.possible() } else { found.likely() });
+                return;
+            }
+            if only_basic && basic_allowed.is_none() {
+                given.open(
+                    "May WSUS answer Basic?",
+                    format!("The proxy {hop} offers only Basic, and whether the console allows it was not handed over."),
+                    "hand over AllowProxyCredentialsOverNonSsl of the configuration",
+                    vec![observation.id.clone()],
+                );
+            }
+            let rest = "WSUS has a password stored, and this run has none: whether the proxy takes it was not tried.";
+            given.add(note("proxy/auth-untested", &hop, says(rest), because.clone()));
+            given.open(
+                "Does the proxy take the credentials that WSUS has stored?",
+                format!("This run sent none to {hop}, which demands them."),
+                "look for this server's requests in the proxy's log, or enter the password again in the console and \
+                 synchronize",
+                because,
+            );
+        }
+        (anonymous, None) => {
+            let rest = "This run has none.";
+            let found = cause("proxy/auth-required", &hop, says(rest), because);
+            // A configuration that says half of it leaves the other half open.
+            given.add(if anonymous.is_some() || facts.flag("UseProxy").is_some() { found.likely() } else { found });
+        }
+    }
+}
+
+/// Every hello through the tunnel broke: whether it is the tunnel, by what was asked beside.
+fn closed(seen: &Seen, path: &PathSeen, lane: &str, observation: &Observation, given: &mut Given) {
+    let target = path.subject();
+    let hop = path.hop_subject();
+    let empty = path
+        .questions(lane, "a tunnel into which nothing is sent")
+        .find(|o| matches!(o.outcome, Outcome::Proxy { answer: ProxyAnswer::ClosedTunnel, .. }));
+    if let Some(empty) = empty {
+        let says = format!("The proxy {hop} grants the tunnel to {target} and closes it before anything is sent.");
+        given.add(cause("proxy/closed", &target, says, vec![observation.id.clone(), empty.id.clone()]));
+        return;
+    }
+    if path.questions(lane, "a tunnel into which nothing is sent").next().is_none() {
+        return;
+    }
+    let control = seen
+        .of_role(PathRole::Control)
+        .filter(|control| control.info.proxy == path.info.proxy)
+        .flat_map(|control| &control.asked)
+        .find(|o| matches!(o.outcome, Outcome::Hello { answer: HelloAnswer::Answered { .. }, .. }));
+    if let Some(control) = control {
+        let says = format!(
+            "Through the proxy {hop} every hello to {target} is broken off, and the same hello to {} is answered.",
+            control.subject
+        );
+        given.add(cause("proxy/closed", &target, says, vec![observation.id.clone(), control.id.clone()]).likely());
+    }
+}
+
+/// Whether a finding of this layer has claimed an observation, so that the layer above does not.
+pub(super) fn claims(given: &Given, observation: &Observation) -> bool {
+    given.findings.iter().any(|f| f.id == "proxy/closed" && f.because.contains(&observation.id))
+}
+
+/// A re-signed chain whose root this machine trusts: whether WSUS takes it is not known.
+pub(super) fn accepted_inspection(path: &PathSeen, says: String, because: Vec<String>) -> Finding {
+    finding("proxy/inspection", Role::Contributing, Confidence::Certain, &path.subject(), says, because)
+}

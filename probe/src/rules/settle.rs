@@ -1,0 +1,88 @@
+//! Puts causes before symptoms: a configuration that predicts a failure outranks the failure, a lower layer what
+//! follows from it, and the loser of a tie-break is not said.
+
+use super::{Given, Seen};
+use crate::diagnosis::{Confidence, Finding, Role};
+use crate::evidence::Layer;
+
+/// Of two ids that could both be the cause of one observation the first stands and the second is not said.
+const DECIDED: &[(&str, &[&str])] = &[
+    (
+        "config/port-ssl-mismatch",
+        &["tls/plain-http", "http/ssl-required", "http/redirect", "http/truncated", "http/not-wsus", "wsus/ssl-mismatch", "wsus/port-mismatch"],
+    ),
+    (
+        "wsus/ssl-mismatch",
+        &["tls/plain-http", "http/ssl-required", "http/redirect", "http/truncated", "http/not-wsus", "http/unauthorized"],
+    ),
+    (
+        "wsus/port-mismatch",
+        &[
+            "dial/refused", "dial/timeout", "dial/unreachable", "tls/plain-http", "http/not-wsus", "http/not-found",
+            "http/no-site", "http/redirect", "proxy/cannot-connect",
+        ],
+    ),
+    ("wsus/not-an-upstream", &["http/not-found", "http/not-wsus"]),
+    ("tls/client-certificate", &["http/client-certificate"]),
+    ("proxy/closed", &["tls/refused"]),
+    ("trust/clock-skew", &["trust/expired", "trust/not-yet-valid", "trust/intermediate-expired"]),
+    ("config/proxy-only-in-winhttp", &["config/winhttp-differs"]),
+];
+
+/// What a configuration finding predicts: the failures of its own path, which contribute then.
+fn predicts(finding: &Finding, other: &Finding) -> bool {
+    match finding.id.as_str() {
+        "config/endpoint-decommissioned" | "config/endpoint-retiring" | "config/endpoint-unknown" => {
+            matches!(other.layer(), Layer::Name | Layer::Dial | Layer::Tls | Layer::Trust | Layer::Http | Layer::Wsus)
+                || matches!(other.id.as_str(), "proxy/cannot-resolve" | "proxy/cannot-connect" | "proxy/forbidden")
+        }
+        "config/proxy-only-in-winhttp" => {
+            finding.confidence <= Confidence::Likely
+                && matches!(other.layer(), Layer::Name | Layer::Dial | Layer::Tls | Layer::Trust)
+        }
+        "name/sinkhole" => {
+            matches!(other.layer(), Layer::Dial | Layer::Tls | Layer::Trust | Layer::Http)
+        }
+        _ => false,
+    }
+}
+
+/// Settles the roles of what the rules gave.
+pub(crate) fn settle(seen: &Seen, given: &mut Given) {
+    let findings = &mut given.findings;
+    let shares = |a: &Finding, b: &Finding| a.because.iter().any(|id| b.because.contains(id));
+    let mut dropped = vec![false; findings.len()];
+    for (at, finding) in findings.iter().enumerate() {
+        let Some((_, losers)) = DECIDED.iter().find(|(id, _)| *id == finding.id) else { continue };
+        for (other_at, other) in findings.iter().enumerate() {
+            let notes = other.id.starts_with("config/");
+            if at != other_at && losers.contains(&other.id.as_str()) && (notes || shares(finding, other)) {
+                dropped[other_at] = true;
+            }
+        }
+    }
+    let mut keep = dropped.iter().map(|dropped| !dropped);
+    findings.retain(|_| keep.next().unwrap_or(true));
+
+    let causes: Vec<Finding> = findings.iter().filter(|f| f.role == Role::Cause).cloned().collect();
+    for finding in findings.iter_mut().filter(|f| f.role == Role::Cause) {
+        let outranked = causes.iter().any(|c| {
+            c.id != finding.id && c.confidence != Confidence::Possible && predicts(c, finding) && same_path(seen, c, finding)
+        });
+        if outranked {
+            finding.role = Role::Contributing;
+        }
+    }
+}
+
+/// Whether a finding about the configuration, or about a name, speaks of the path of another finding.
+fn same_path(seen: &Seen, cause: &Finding, other: &Finding) -> bool {
+    let mut paths = seen.needed().filter(|p| p.own.iter().any(|o| other.because.contains(&o.id)));
+    match cause.layer() {
+        Layer::Config if cause.id.starts_with("config/endpoint-") => {
+            paths.any(|p| cause.says.contains(&p.info.target.host))
+        }
+        Layer::Config => paths.next().is_some(),
+        _ => paths.any(|p| p.own.iter().any(|o| cause.because.contains(&o.id))),
+    }
+}

@@ -1,0 +1,341 @@
+//! The certificates, as Windows' .NET client would see the recorded chain at the clock of the run.
+
+use jiff::Timestamp;
+
+use super::{Given, LaneSeen, PathSeen, Seen, WALK, With, cause, finding, place, proxy};
+use crate::diagnosis::{Confidence, Finding, Role, Severity};
+use crate::evidence::{
+    CertificateSeen, ChainEnd, ChainSeen, Fetch, NameFit, Observation, Outcome, PathRole, ProxyAnswer, Validity,
+};
+use crate::trust::is_private_pki_host;
+
+pub(super) const READS: &[&str] = WALK;
+
+pub(super) fn give(seen: &Seen, given: &mut Given) {
+    for path in seen.needed() {
+        for lane in &path.lanes {
+            for observation in &lane.own {
+                if let Outcome::Chain(chain) = &observation.outcome {
+                    look(seen, path, lane, observation, chain, given);
+                }
+            }
+        }
+    }
+}
+
+fn look(
+    seen: &Seen,
+    path: &PathSeen,
+    _lane: &LaneSeen,
+    observation: &Observation,
+    chain: &ChainSeen,
+    given: &mut Given,
+) {
+    let mut found: Vec<Finding> = Vec::new();
+    end(seen, path, observation, chain, &mut found, given);
+    if chain.acceptable() {
+        found.into_iter().for_each(|f| given.add(f));
+        return;
+    }
+    dates(seen, path, observation, chain, &mut found);
+    name(seen, path, observation, chain, &mut found);
+    // One failed observation has one cause; what also holds for it contributes. Two that the evidence cannot tell
+    // apart are both possible.
+    let mut explained = false;
+    for mut finding in found {
+        if finding.role == Role::Cause {
+            if explained && finding.confidence != Confidence::Possible {
+                finding.role = Role::Contributing;
+            }
+            explained = true;
+        }
+        given.add(finding);
+    }
+}
+
+fn shown(certificate: &CertificateSeen) -> String {
+    match &certificate.common_name {
+        Some(name) => format!("\"{name}\""),
+        None => format!("\"{}\"", certificate.subject),
+    }
+}
+
+fn end(
+    seen: &Seen,
+    path: &PathSeen,
+    observation: &Observation,
+    chain: &ChainSeen,
+    found: &mut Vec<Finding>,
+    given: &mut Given,
+) {
+    let settings = &seen.evidence.settings;
+    let subject = path.subject();
+    let because = vec![observation.id.clone()];
+    let store_stated = place::store_is_stated(settings);
+    let (Some(leaf), Some(top)) = (chain.sent.first(), chain.way.last()) else { return };
+    let is_anchor = |c: &CertificateSeen| c.self_issued;
+    let root_sent =
+        chain.sent.iter().skip(1).any(is_anchor) && !chain.sent.iter().skip(1).any(|c| c.subject == leaf.issuer);
+    match &chain.end {
+        ChainEnd::Trusted if chain.genuine == Some(false) => {
+            let says = format!(
+                "{} is one of the hosts whose chains end in Microsoft's own roots, and this one ends in {}, which this \
+                 machine trusts: the connection is re-signed on the way. Whether WSUS accepts that is not known.",
+                chain.name,
+                shown(top)
+            );
+            found.push(proxy::accepted_inspection(path, says, because.clone()));
+            given.open(
+                "Does WSUS accept the re-signed connection?",
+                format!("The chain of {subject} ends in {}, which is in the store and is not Microsoft's.", shown(top)),
+                "bypass inspection for the Microsoft Update domains and synchronize: if that helps, it was this",
+                because,
+            );
+        }
+        ChainEnd::Trusted => {
+            if let Fetch::Served { url } = &chain.fetch {
+                let (id, what) = if root_sent {
+                    ("trust/root-sent-for-intermediate", "the root stands where the intermediate belongs")
+                } else {
+                    ("trust/missing-intermediate", "the server does not send its intermediate")
+                };
+                let says = format!(
+                    "{subject}: {what}; it was fetched from {url}, as Windows does where it can reach that address."
+                );
+                let note = finding(id, Role::Note, Confidence::Certain, &subject, says, because.clone());
+                let note = note.severity(Severity::Warning);
+                let url_stated = url::Url::parse(url)
+                    .ok()
+                    .and_then(|u| Some((u.host_str()?.to_string(), u.port_or_known_default()?)))
+                    .is_some_and(|(host, port)| place::dial_is_stated(settings, &host, port));
+                found.push(if url_stated { note } else { note.likely() });
+                if !url_stated {
+                    given.open(
+                        "Can the WSUS server fetch the missing intermediate?",
+                        format!("It was to be had from {url} here; the server's own way there is not known."),
+                        "on the WSUS server: certutil -verify -urlfetch with the certificate saved to a file",
+                        because,
+                    );
+                }
+            }
+        }
+        ChainEnd::Root if chain.way.len() == 1 && !is_inspected(seen, path, leaf) => {
+            let says = format!("{subject} presents one certificate that signs itself ({}), and it is not trusted.", shown(leaf));
+            let one = cause("trust/self-signed", &subject, says, because);
+            found.push(if store_stated { one } else { one.likely() });
+        }
+        ChainEnd::Root if is_private_pki_host(&chain.name) || chain.genuine == Some(false) || is_inspected(seen, path, leaf) => {
+            let says = if chain.genuine == Some(false) {
+                format!(
+                    "{} must end in Microsoft's own roots, and its chain ends in {}: the connection is re-signed on the way.",
+                    chain.name,
+                    shown(top)
+                )
+            } else {
+                format!(
+                    "{subject} shows {} through the proxy and another certificate without it, or an issuer that re-signs \
+                     elsewhere in this run: the connection is re-signed by {}.",
+                    shown(leaf),
+                    shown(top)
+                )
+            };
+            found.push(cause("proxy/inspection", &subject, says, because));
+        }
+        ChainEnd::Root => {
+            let says = format!("The chain of {subject} is complete and ends in {}, which is not trusted.", shown(top));
+            let one = cause("trust/untrusted-root", &subject, says, because.clone());
+            if !store_stated {
+                given.open(
+                    "Does the WSUS server trust this root?",
+                    format!("{} is not in the store of the machine that ran this.", shown(top)),
+                    "on the WSUS server: certutil -verify -urlfetch with the certificate, or Get-ChildItem Cert:\\LocalMachine\\Root",
+                    because,
+                );
+            }
+            found.push(if store_stated { one } else { one.possible() });
+        }
+        ChainEnd::Missing { .. } if chain.unreadable.is_some() && chain.way.is_empty() => {}
+        ChainEnd::Missing { .. } if root_sent => {
+            let says = format!(
+                "{subject} sends a root where the issuer of its certificate, \"{}\", belongs; the issuer is not to be had.",
+                leaf.issuer
+            );
+            found.push(cause("trust/root-sent-for-intermediate", &subject, says, because));
+        }
+        ChainEnd::Missing { issuer, fetch } if chain.way.len() > 1 => {
+            let says = format!(
+                "The chain of {subject} leads to \"{issuer}\", which is neither sent nor trusted{}.",
+                fetched(fetch)
+            );
+            let one = cause("trust/untrusted-root", &subject, says, because);
+            found.push(if store_stated { one.likely() } else { one.possible() });
+        }
+        ChainEnd::Missing { issuer, fetch } => {
+            let says = format!(
+                "{subject} sends its own certificate alone; the issuer \"{issuer}\" is neither sent nor in the store{}.",
+                fetched(fetch)
+            );
+            let missing = cause("trust/missing-intermediate", &subject, says, because.clone());
+            match fetch {
+                Fetch::Failed { url, .. } => {
+                    let stated = store_stated
+                        && url::Url::parse(url)
+                            .ok()
+                            .and_then(|u| Some((u.host_str()?.to_string(), u.port_or_known_default()?)))
+                            .is_some_and(|(host, port)| place::dial_is_stated(settings, &host, port));
+                    found.push(if stated { missing } else { missing.likely() });
+                }
+                _ => {
+                    let says = format!(
+                        "{subject} sends its own certificate alone, and its issuer \"{issuer}\" may as well be a root that \
+                         is not trusted."
+                    );
+                    found.push(missing.possible());
+                    found.push(cause("trust/untrusted-root", &subject, says, because.clone()).possible());
+                    given.open(
+                        "Is the issuer an intermediate that is not sent, or a root that is not trusted?",
+                        format!("\"{issuer}\" was not seen, and the certificate does not say where it is served."),
+                        "look at the issuer's own certificate: where its issuer is itself it is a root",
+                        because,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn fetched(fetch: &Fetch) -> String {
+    match fetch {
+        Fetch::Failed { url, why } => format!(", and not to be had from {url}: {why}"),
+        Fetch::NoUrl => ", and the certificate names no address for it".into(),
+        _ => String::new(),
+    }
+}
+
+/// Inspection's other signs: another leaf without the proxy, or an issuer that re-signs elsewhere in this run.
+fn is_inspected(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> bool {
+    let chains = |p: &PathSeen| -> Vec<ChainSeen> {
+        p.own
+            .iter()
+            .filter_map(|o| match &o.outcome {
+                Outcome::Chain(chain) => Some(chain.as_ref().clone()),
+                _ => None,
+            })
+            .collect()
+    };
+    let other_directly = path.info.proxy.is_some()
+        && seen.of_role(PathRole::Direct).filter(|d| d.info.target == path.info.target).any(|direct| {
+            chains(direct).iter().any(|chain| {
+                chain.sent.first().is_some_and(|other| other.sha256 != leaf.sha256) && chain.acceptable()
+            })
+        });
+    let re_signs = seen.paths.iter().filter(|p| p.info.id != path.info.id).any(|p| {
+        chains(p).iter().any(|chain| {
+            chain.genuine == Some(false)
+                && chain.end != ChainEnd::Trusted
+                && chain.sent.first().is_some_and(|other| other.issuer == leaf.issuer)
+                && matches!(chain.end, ChainEnd::Root)
+        })
+    });
+    other_directly || re_signs
+}
+
+/// The dates of clocks that are not ours: a proxy's reply, any plain-HTTP answer.
+fn foreign_clocks(seen: &Seen) -> Vec<(String, Timestamp)> {
+    let date = |headers: &[(String, String)]| {
+        let (_, value) = headers.iter().find(|(name, _)| name == "date")?;
+        jiff::fmt::rfc2822::parse(value).ok().map(|zoned| zoned.timestamp())
+    };
+    seen.evidence
+        .observations
+        .iter()
+        .filter_map(|o| match &o.outcome {
+            Outcome::Http { url, answer: crate::evidence::HttpAnswer::Response { headers, .. }, .. }
+                if url.starts_with("http://") =>
+            {
+                date(headers).map(|at| (o.id.clone(), at))
+            }
+            Outcome::Proxy { answer: ProxyAnswer::Status { headers, .. }, .. } => {
+                date(headers).map(|at| (o.id.clone(), at))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn dates(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, found: &mut Vec<Finding>) {
+    let off = |c: &CertificateSeen| c.validity != Validity::Current;
+    if !chain.way.iter().any(off) {
+        return;
+    }
+    let subject = path.subject();
+    let at = |clock: Timestamp| chain.way.iter().all(|c| c.not_before <= clock && clock <= c.not_after);
+    if let Some((id, clock)) = foreign_clocks(seen).into_iter().find(|(_, clock)| at(*clock)) {
+        let says = format!(
+            "By this clock ({}, time zone {}) the chain of {subject} is not valid, and by the clock of another server ({}) \
+             it is.",
+            chain.clock, chain.time_zone, clock
+        );
+        found.push(cause("trust/clock-skew", &subject, says, vec![observation.id.clone(), id]));
+        return;
+    }
+    let because = || vec![observation.id.clone()];
+    for (index, certificate) in chain.way.iter().enumerate().filter(|(_, c)| off(c)) {
+        let validity = format!(
+            "{} is valid from {} to {}, and the clock says {} (time zone {})",
+            shown(certificate),
+            certificate.not_before,
+            certificate.not_after,
+            chain.clock,
+            chain.time_zone
+        );
+        let (id, says) = match (index, certificate.validity) {
+            (0, Validity::NotYet) => ("trust/not-yet-valid", format!("The certificate of {subject} is not valid yet: {validity}.")),
+            (0, _) => ("trust/expired", format!("The certificate of {subject} is past its end: {validity}.")),
+            _ => (
+                "trust/intermediate-expired",
+                format!("A certificate above that of {subject} is out of date: {validity}."),
+            ),
+        };
+        if !found.iter().any(|f| f.id == id) {
+            found.push(cause(id, &subject, says, because()));
+        }
+    }
+}
+
+fn name(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, found: &mut Vec<Finding>) {
+    let Some(leaf) = chain.sent.first() else { return };
+    let subject = path.subject();
+    let because = vec![observation.id.clone()];
+    let names = if leaf.names.is_empty() {
+        format!("its subject {}", shown(leaf))
+    } else {
+        let few: Vec<&str> = leaf.names.iter().take(5).map(String::as_str).collect();
+        format!("{}{}", few.join(", "), if leaf.names.len() > 5 { " and others" } else { "" })
+    };
+    match chain.name_fit {
+        NameFit::Alternative | NameFit::Subject => {}
+        NameFit::FirstLabel => {
+            let says = format!(
+                "The upstream is named \"{}\", without a domain, and its certificate is for {names}.",
+                chain.name
+            );
+            let configured = seen
+                .facts
+                .config("UpstreamWsusServerName")
+                .filter(|(_, name)| name.trim().eq_ignore_ascii_case(&chain.name));
+            match configured {
+                Some((fact, _)) => {
+                    let both = vec![observation.id.clone(), fact.id.clone()];
+                    found.push(cause("config/upstream-short-name", "UpstreamWsusServerName", says.clone(), both));
+                    found.push(cause("trust/short-name", &subject, says, because).role(Role::Contributing));
+                }
+                None => found.push(cause("trust/short-name", &subject, says, because)),
+            }
+        }
+        NameFit::None => {
+            let says = format!("The name in use is \"{}\", and the certificate is for {names}.", chain.name);
+            found.push(cause("trust/name-mismatch", &subject, says, because));
+        }
+    }
+}
