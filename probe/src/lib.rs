@@ -7,5 +7,5 @@
 pub mod diagnosis;
 pub mod evidence;
 pub mod facts;
-pub mod settings;
 pub mod report;
+pub mod settings;

@@ -395,7 +395,8 @@ impl fmt::Display for ProxyHop {
 impl FromStr for ProxyHop {
     type Err = BadValue;
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        const EXPECTED: &str = "none, as-configured, or http://, socks4://, socks4a:// or socks5:// with HOST:PORT";
+        const EXPECTED: &str =
+            "none, as-configured, or http://, socks4://, socks4a:// or socks5:// with HOST:PORT";
         // A URL with credentials inside must not come back in an error.
         let shown = if text.contains('@') { "(a URL with credentials)" } else { text };
         let bad = || BadValue::new(shown, EXPECTED);

@@ -1,0 +1,131 @@
+//! SoftwareDistribution.log: read in blocks, only the entries that can matter in full.
+
+use std::io;
+use std::sync::LazyLock;
+
+use memchr::{memchr, memchr_iter, memmem, memrchr};
+use regex::bytes::Regex;
+
+use super::decode::{Block, Blocks, LINE, decode_line};
+use super::scan::{self, Scanner};
+
+/// The longest entry that is looked at, in bytes.
+const ENTRY: usize = 64 * 1024;
+/// How many lines above a telling one its entry's head is looked for.
+const BACK: usize = 200;
+
+/// Whether `head` is the service's log and nothing else.
+pub(super) fn recognise(head: &str) -> bool {
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty()).take(400);
+    let Some(first) = lines.next() else { return false };
+    // A log that was cut may begin within an entry.
+    scan::is_header(first) || (first.starts_with([' ', '\t']) && lines.take(300).any(scan::is_header))
+}
+
+/// What every telling entry holds. The names of .NET's classes are the same in every language.
+static TELLING: LazyLock<Regex> = LazyLock::new(|| {
+    let needles = [
+        "Exception",
+        "EventId=",
+        "SCHANNEL",
+        "signed root",
+        "0x80",
+        "(80",
+        "HTTP status",
+        "underlying connection",
+        "could not be resolved",
+        "trust relationship",
+        "secure channel",
+        "common algorithm",
+        "forcibly closed",
+        "remote server",
+        "timed out",
+        "Sync failed",
+    ];
+    Regex::new(&needles.map(regex::escape).join("|")).expect("fixed pattern")
+});
+
+/// A line that begins an entry: with a date, or with the placeholder of a published excerpt.
+fn begins(line: &[u8]) -> bool {
+    match line {
+        [a, b, c, d, b'-', e, f, b'-', ..] => [a, b, c, d, e, f].into_iter().all(u8::is_ascii_digit),
+        _ => line.starts_with(b"<Date>"),
+    }
+}
+
+/// Reads a log to its end; returns how many lines it has.
+pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner) -> io::Result<u64> {
+    let w3wp = memmem::Finder::new("w3wp.");
+    scanner.is_log = true;
+    while let Some(block) = blocks.next()? {
+        block_of(&block, scanner, &w3wp);
+    }
+    Ok(blocks.lines())
+}
+
+fn block_of(block: &Block<'_>, scanner: &mut Scanner, w3wp: &memmem::Finder<'_>) {
+    let bytes = block.bytes;
+    let (mut line, mut counted) = (block.line, 0);
+    let (mut from, mut floor) = (0, 0);
+    if scanner.pending.is_some() && follows(bytes, w3wp) {
+        scanner.w3wp();
+    }
+    while let Some(hit) = TELLING.find_at(bytes, from) {
+        let mut start = memrchr(b'\n', &bytes[..hit.start()]).map_or(0, |at| at + 1).max(floor);
+        let own = start;
+        for _ in 0..BACK {
+            if begins(&bytes[start..]) || start <= floor {
+                break;
+            }
+            start = memrchr(b'\n', &bytes[..start - 1]).map_or(0, |at| at + 1).max(floor);
+        }
+        if !begins(&bytes[start..]) {
+            start = own;
+        }
+        let mut end = line_end(bytes, hit.end());
+        while end < bytes.len() && !begins(&bytes[end..]) {
+            end = line_end(bytes, end);
+        }
+        line += memchr_iter(b'\n', &bytes[counted..start]).count() as u64;
+        counted = start;
+        scanner.log_entry(line, &text_of(&bytes[start..end]));
+        if scanner.pending.is_some() && follows(&bytes[end..], w3wp) {
+            scanner.w3wp();
+        }
+        (from, floor) = (end, end);
+    }
+}
+
+fn line_end(bytes: &[u8], from: usize) -> usize {
+    memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |at| from + at + 1)
+}
+
+/// Whether a line of w3wp stands in `bytes`.
+fn follows(bytes: &[u8], w3wp: &memmem::Finder<'_>) -> bool {
+    w3wp.find_iter(bytes).take(10_000).any(|at| {
+        let start = memrchr(b'\n', &bytes[..at]).map_or(0, |end| end + 1);
+        let end = line_end(bytes, at).min(start + 200);
+        at - start < 100 && {
+            let line = decode_line(&bytes[start..end]);
+            scan::is_header(&line) && line[..at - start].split_whitespace().count() <= 4
+        }
+    })
+}
+
+/// An entry as text: every line shortened to what is looked at, and the whole as well.
+pub(super) fn text_of(bytes: &[u8]) -> String {
+    let bytes = &bytes[..bytes.len().min(ENTRY)];
+    if bytes.len() <= LINE
+        && let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains('\r')
+    {
+        return text.trim_end().to_string();
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for line in bytes.split(|&b| b == b'\n') {
+        text.push_str(decode_line(&line[..line.len().min(LINE)]).trim_end_matches('\r'));
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
