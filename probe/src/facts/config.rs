@@ -80,7 +80,8 @@ impl Configuration {
 
     /// Hands over what was read.
     pub(super) fn finish(&mut self, found: &mut Found) {
-        let seen = std::mem::take(&mut self.seen);
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.sort_by_key(|(line, ..)| *line);
         if seen.is_empty() {
             return;
         }

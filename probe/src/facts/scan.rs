@@ -162,6 +162,8 @@ pub(super) struct Scanner {
     console: Option<(u64, String)>,
     client: Option<(u64, &'static str)>,
     client_text: bool,
+    /// The first entry of a pasted text.
+    beginning: Option<(u64, String)>,
     /// Whether anything names synchronization itself.
     synchronization: bool,
 }
@@ -369,6 +371,9 @@ impl Scanner {
     /// Takes a pasted text's entry, which may be of any kind.
     pub(super) fn text_entry(&mut self, line: u64, text: &str) {
         let first = text.lines().next().unwrap_or_default();
+        if self.beginning.is_none() {
+            self.beginning = Some((line, shown(first.trim(), EXCERPT)));
+        }
         let head = head_of(text);
         if head.log {
             self.is_log = true;
@@ -594,6 +599,9 @@ impl Scanner {
             // What the console or a client met says nothing about synchronization.
             self.failures.clear();
             self.urls.clear();
+            if self.console.is_some() {
+                self.console = self.beginning.take();
+            }
         }
         self.merge();
         let kind = if self.is_log {

@@ -13,8 +13,9 @@ pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
         let items = list::items(&page);
-        config::read(&mut page, &items, found);
+        // An error first: the empty properties that follow it say nothing more.
         powershell::read(&mut page, found);
+        config::read(&mut page, &items, found);
         netsh::read(&mut page, found);
         nettest::read(&mut page, &items, found);
         resolve::read(&mut page, &items, found);
