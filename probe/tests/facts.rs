@@ -449,6 +449,47 @@ fn configuration_manager_and_events_tell_of_synchronization_too() {
 }
 
 #[test]
+fn printed_events_are_understood_in_any_language() {
+    let events = text(
+        "TimeCreated  : 04.03.2026 06:00:14\nProviderName : Windows Server Update Services\nId           : 386\nMessage      : Fehler bei der Synchronisierung. Ursache: Der Remotename konnte nicht aufge\n               löst werden: 'sws.update.microsoft.com'.\n\nTimeCreated  : 05.03.2026 06:00:14\nProviderName : Windows Server Update Services\nId           : 384\nMessage      : Die Synchronisierung wurde erfolgreich abgeschlossen.\n",
+    );
+    assert_eq!(failures(&events), [(4, "", &host("sws.update.microsoft.com"), None, 1)]);
+    let steps = events.facts.iter().filter(|fact| matches!(fact.statement, Statement::LogSync { .. }));
+    assert_eq!(steps.map(|fact| fact.source.line.unwrap()).collect::<Vec<_>>(), [4, 10]);
+}
+
+#[test]
+fn what_the_server_asks_itself_and_its_database_are_no_failures_of_synchronization() {
+    let log = "2026-03-04 05:00:00.001 UTC\tError\tWsusService.9\tHmtWebServices.CheckApiRemotingWebService\tApiRemoting WebService WebException:System.Net.WebException: The request failed with HTTP status 503: Service Unavailable.\n2026-03-04 05:00:01.001 UTC\tError\tw3wp.9\tDBConnection.OnReceivingInfoMessage\tSystem.Data.SqlClient.SqlException: A transport-level error: an existing connection was forcibly closed by the remote host.\n";
+    let reading = text(log);
+    assert!(failures(&reading).is_empty());
+    let parts: Vec<_> = reading
+        .facts
+        .iter()
+        .filter_map(|fact| match fact.statement {
+            Statement::Elsewhere { part, .. } => Some((fact.source.line.unwrap(), part)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts, [(1, ElsewherePart::Iis), (2, ElsewherePart::Database)]);
+}
+
+#[test]
+fn one_paste_may_hold_everything() {
+    let log = String::from_utf8(bytes_of("service.log")).unwrap();
+    let winhttp = String::from_utf8(bytes_of("winhttp-english.txt")).unwrap();
+    let test = String::from_utf8(bytes_of("port-test.txt")).unwrap();
+    let config = String::from_utf8(bytes_of("config-list.txt")).unwrap();
+    let reading = text(format!("{log}{winhttp}PS C:\\> test\n{test}{config}"));
+    assert_eq!(failures(&reading).len(), 4);
+    assert_eq!(configuration(&reading).len(), 14);
+    let count =
+        |wanted: fn(&Statement) -> bool| reading.facts.iter().filter(|f| wanted(&f.statement)).count();
+    assert_eq!(count(|statement| matches!(statement, Statement::WinHttpProxy { .. })), 1);
+    assert_eq!(count(|statement| matches!(statement, Statement::PortTest { .. })), 2);
+}
+
+#[test]
 fn the_build_number_tells_the_server() {
     let reading = reading("server.txt");
     let version = |text: &str| Statement::ServerVersion { version: text.into() };

@@ -36,6 +36,8 @@ pub(super) struct Source {
     /// Bytes of UTF-16 handed to the decoder, and the last of its units.
     utf16: Option<(u64, [u8; 2])>,
     big_endian: bool,
+    /// The beginning is all of it.
+    whole: bool,
 }
 
 /// What a file's first bytes say.
@@ -98,7 +100,7 @@ pub(super) fn sniff(mut inner: Box<dyn Read>) -> io::Result<Sniffed> {
     let utf16 = decoder.is_some().then_some((0, [0, 0]));
     let big_endian = coding == Coding::Utf16Be;
     let text = if bare_cr { text.replace('\r', "\n") } else { text };
-    let source = Source { inner, ahead: head, decoder, bare_cr, ended: false, utf16, big_endian };
+    let source = Source { inner, ahead: head, decoder, bare_cr, ended: false, utf16, big_endian, whole };
     Ok(Sniffed::Text(source, text))
 }
 
@@ -162,6 +164,11 @@ pub(super) fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 impl Source {
+    /// Whether the beginning that was looked at is all of the file.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// Appends more text to `out`; false at the end.
     fn more(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
         if self.ended {

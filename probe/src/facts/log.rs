@@ -14,12 +14,15 @@ const ENTRY: usize = 64 * 1024;
 /// How many lines above a telling one its entry's head is looked for.
 const BACK: usize = 200;
 
-/// Whether `head` is the service's log and nothing else.
-pub(super) fn recognise(head: &str) -> bool {
-    let mut lines = head.lines().filter(|line| !line.trim().is_empty()).take(400);
-    let Some(first) = lines.next() else { return false };
-    // A log that was cut may begin within an entry.
-    scan::is_header(first) || (first.starts_with([' ', '\t']) && lines.take(300).any(scan::is_header))
+/// Whether `head` is the service's log, and nothing else where it is a whole file. A long one may begin within an entry.
+pub(super) fn recognise(head: &str, whole: bool) -> bool {
+    let own = |line: &&str| !line.trim().is_empty() && !line.starts_with([' ', '\t']);
+    let (mut lines, mut headers) = (0, 0);
+    for line in head.lines().filter(own).take(if whole { usize::MAX } else { 400 }) {
+        lines += 1;
+        headers += usize::from(scan::is_header(line));
+    }
+    if whole { headers > 0 && headers == lines } else { headers * 2 >= lines.max(1) }
 }
 
 /// What every telling entry holds. The names of .NET's classes are the same in every language.

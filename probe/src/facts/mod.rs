@@ -215,7 +215,7 @@ fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
         found.kind(Kind::ClientLog);
         return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
     }
-    let only_log = log::recognise(&head) && !head.lines().any(is_config_line);
+    let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
     let mut blocks = decode::Blocks::new(source);
     let result = if only_log {
         log::read(&mut blocks, &mut scanner)

@@ -83,8 +83,10 @@ const NAME_TEXTS: [&str; 4] = [
     "Le nom distant n",
 ];
 const PROXY_NAME_TEXTS: [&str; 2] = ["proxy name could not be resolved", "Proxyname konnte nicht aufgel"];
-const REFUSED_TEXTS: [&str; 2] = ["actively refused", "verweigerte"];
-const SILENT_TEXTS: [&str; 2] = ["did not properly respond", "nicht ordnungsgem"];
+const REFUSED_TEXTS: [&str; 3] =
+    ["actively refused", "Zielcomputer die Verbindung verweigerte", "ordinateur cible l"];
+const SILENT_TEXTS: [&str; 3] =
+    ["did not properly respond", "Gegenstelle nach einer bestimmten Zeitspanne", "car le parti connect"];
 const CONNECT_TEXTS: [&str; 5] = [
     "Unable to connect to the remote server",
     "unreachable network",
@@ -510,6 +512,15 @@ impl Scanner {
         }
         if first_of(text, &DATABASE_TEXTS).is_some() {
             self.other(ElsewherePart::Database, line, head.time, &text[head.message..]);
+            // A connection that the database closed is none to an upstream.
+            if first_of(text, &["WebException", "SoapException"]).is_none() {
+                return;
+            }
+        }
+        // The service asks its own web services whether they are well.
+        if text.contains("HmtWebServices") {
+            self.other(ElsewherePart::Iis, line, head.time, &text[head.message..]);
+            return;
         }
         self.fail(line, text, head, severe);
     }
@@ -664,12 +675,8 @@ impl Scanner {
         for failure in without {
             let fits =
                 |other: &&mut Failure| other.process == failure.process && other.failure == failure.failure;
-            match kept
-                .iter_mut()
-                .filter(|other| other.phase.is_some())
-                .max_by_key(|other| (fits(&other), other.line))
-            {
-                Some(other) if other.process == failure.process && other.failure == failure.failure => {
+            match kept.iter_mut().filter(fits).max_by_key(|other| other.line) {
+                Some(other) => {
                     other.count += failure.count;
                     other.time = other.time.max(failure.time);
                 }

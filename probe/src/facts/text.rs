@@ -4,7 +4,7 @@
 use std::io;
 
 use super::decode::Blocks;
-use super::list::{self, Page};
+use super::list::{self, Item, Page};
 use super::scan::Scanner;
 use super::{Found, config, netsh, nettest, powershell, resolve, server};
 
@@ -20,6 +20,7 @@ pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found
         nettest::read(&mut page, &items, found);
         resolve::read(&mut page, &items, found);
         server::read(&mut page, &items, found);
+        events(&mut page, &items, scanner);
         entries(&page, scanner);
         // A value that the console's width has cut in two.
         for item in items.iter().filter(|item| item.last > item.at && !page.claimed[item.at]) {
@@ -30,6 +31,24 @@ pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found
         }
     }
     Ok(blocks.lines())
+}
+
+/// `Get-WinEvent | Format-List`: the number tells what the message says, in whatever language it is.
+fn events(page: &mut Page, items: &[Item], scanner: &mut Scanner) {
+    for event in items.chunk_by(|one, next| one.list == next.list) {
+        let value = |name: &str| event.iter().find(|item| item.name == name);
+        let ours = value("ProviderName")
+            .or(value("Source"))
+            .is_some_and(|item| item.value.contains("Update Services"));
+        let id =
+            value("Id").or(value("EventID")).or(value("InstanceId")).and_then(|item| item.value.parse().ok());
+        if let (true, Some(id), Some(message)) = (ours, id, value("Message")) {
+            scanner.event(page.number(message.at), None, id, &message.value);
+            for item in event {
+                page.claim(item.at, item.last);
+            }
+        }
+    }
 }
 
 /// Splits what is left into entries: a line, and the lines below it that belong to it.
