@@ -51,6 +51,11 @@ pub(super) fn is_property(name: &str) -> bool {
     property(name).is_some()
 }
 
+/// The name of a property as the product spells it.
+pub(super) fn known(name: &str) -> Option<&'static str> {
+    property(name).map(|(name, _)| name)
+}
+
 /// The names, for a search by text.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     PROPERTIES.into_iter().map(|(name, _)| name)
@@ -89,9 +94,7 @@ impl Configuration {
         if seen.len() > 2 && seen.iter().all(|(.., value)| value.is_empty()) {
             // What `[pscustomobject]` prints of a $config that was never there.
             let why = "every property of the configuration is empty".to_string();
-            if !found.facts.iter().any(|fact| matches!(fact.statement, Statement::ConfigUnavailable { .. })) {
-                found.fact(seen[0].0, None, Statement::ConfigUnavailable { why });
-            }
+            found.unavailable(seen[0].0, why);
             return;
         }
         for (line, name, form, value) in seen {

@@ -35,7 +35,7 @@ pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>) {
         report(value, text, found, saved);
         return;
     }
-    let mut lines = Lines { text, from: 0, number: 1, passed: Vec::new() };
+    let mut lines = Lines { text, passed: Vec::new() };
     let before = found.facts.len() + found.problems.len();
     walk(&value, &mut lines, found);
     if found.facts.len() + found.problems.len() == before {
@@ -72,28 +72,25 @@ fn report(value: Value, text: &str, found: &mut Found, saved: &mut Vec<Report>) 
 /// Finds the lines of names in the order in which they come.
 struct Lines<'a> {
     text: &'a str,
-    from: usize,
-    number: u64,
-    passed: Vec<(String, usize)>,
+    /// Every name as far as it was found: where its last mention ends, and on which line.
+    passed: Vec<(&'static str, usize, u64)>,
 }
 
 impl Lines<'_> {
-    fn of(&mut self, name: &str) -> Option<u32> {
+    fn of(&mut self, name: &'static str) -> Option<u32> {
         let quoted = format!("\"{name}\"");
-        let passed = self.passed.iter_mut().find(|(known, _)| *known == quoted);
-        let from = passed.as_ref().map_or(0, |(_, at)| *at);
-        let at = from + self.text.get(from..)?.find(&quoted)?;
-        match passed {
-            Some((_, known)) => *known = at + quoted.len(),
-            None => self.passed.push((quoted.clone(), at + quoted.len())),
-        }
-        // Names mostly come in order: count on from the last one.
-        if at < self.from {
-            (self.from, self.number) = (0, 1);
-        }
-        self.number += memchr::memchr_iter(b'\n', &self.text.as_bytes()[self.from..at]).count() as u64;
-        self.from = at;
-        line_number(self.number)
+        let known = match self.passed.iter().position(|(known, ..)| *known == name) {
+            Some(known) => known,
+            None => {
+                self.passed.push((name, 0, 1));
+                self.passed.len() - 1
+            }
+        };
+        let (_, from, line) = &mut self.passed[known];
+        let at = *from + memchr::memmem::find(&self.text.as_bytes()[*from..], quoted.as_bytes())?;
+        *line += memchr::memchr_iter(b'\n', &self.text.as_bytes()[*from..at]).count() as u64;
+        *from = at + quoted.len();
+        line_number(*line)
     }
 }
 
@@ -104,11 +101,11 @@ fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found) {
         Value::Object(map) => {
             let mut open = Configuration::default();
             for (name, value) in map {
-                if config::is_property(name) {
-                    let line = lines.of(name);
-                    open.take(found, line, name, &plain(value));
+                if let Some(known) = config::known(name) {
+                    let line = lines.of(known);
+                    open.take(found, line, known, &plain(value));
                 } else if name == "Version" && map.keys().any(|key| server::BESIDE.contains(&key.as_str())) {
-                    let line = lines.of(name);
+                    let line = lines.of("Version");
                     if let Some(version) = version(value) {
                         found.kind(Kind::ServerVersion);
                         found.fact(line, None, Statement::ServerVersion { version });

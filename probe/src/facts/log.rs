@@ -74,7 +74,8 @@ fn block_of(block: &Block<'_>, scanner: &mut Scanner, w3wp: &memmem::Finder<'_>)
     let bytes = block.bytes;
     let (mut line, mut counted) = (block.line, 0);
     let (mut from, mut floor) = (0, 0);
-    if scanner.pending.is_some() && follows(bytes, w3wp) {
+    let mut web = Web { bytes, finder: w3wp, next: None };
+    if scanner.pending.is_some() && web.follows(0) {
         scanner.w3wp();
     }
     while let Some(hit) = TELLING.find_at(bytes, from) {
@@ -96,7 +97,7 @@ fn block_of(block: &Block<'_>, scanner: &mut Scanner, w3wp: &memmem::Finder<'_>)
         line += memchr_iter(b'\n', &bytes[counted..start]).count() as u64;
         counted = start;
         scanner.log_entry(line, &text_of(&bytes[start..end]));
-        if scanner.pending.is_some() && follows(&bytes[end..], w3wp) {
+        if scanner.pending.is_some() && web.follows(end) {
             scanner.w3wp();
         }
         (from, floor) = (end, end);
@@ -107,16 +108,39 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
     memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |at| from + at + 1)
 }
 
-/// Whether a line of w3wp stands in `bytes`.
-fn follows(bytes: &[u8], w3wp: &memmem::Finder<'_>) -> bool {
-    w3wp.find_iter(bytes).take(10_000).any(|at| {
-        let start = memrchr(b'\n', &bytes[..at]).map_or(0, |end| end + 1);
-        let end = line_end(bytes, at).min(start + 200);
-        at - start < 100 && {
-            let line = decode_line(&bytes[start..end]);
-            scan::is_header(&line) && line[..at - start].split_whitespace().count() <= 4
+/// The lines of w3wp in a block.
+struct Web<'a> {
+    bytes: &'a [u8],
+    finder: &'a memmem::Finder<'a>,
+    /// The last answer: where the next of them begins, or that there is none.
+    next: Option<Option<usize>>,
+}
+
+impl Web<'_> {
+    /// Whether one follows `from`, which never goes back.
+    fn follows(&mut self, from: usize) -> bool {
+        match self.next {
+            Some(None) => return false,
+            Some(Some(at)) if at >= from => return true,
+            _ => {}
         }
-    })
+        let own = |at: &usize| {
+            let start = memrchr(b'\n', &self.bytes[..*at]).map_or(0, |end| end + 1);
+            let end = line_end(self.bytes, *at).min(start + 200);
+            at - start < 100 && {
+                let line = decode_line(&self.bytes[start..end]);
+                scan::is_header(&line)
+                    && self.bytes[start..*at]
+                        .split(u8::is_ascii_whitespace)
+                        .filter(|word| !word.is_empty())
+                        .count()
+                        <= 4
+            }
+        };
+        let next = self.finder.find_iter(&self.bytes[from..]).map(|at| from + at).find(own);
+        self.next = Some(next);
+        next.is_some()
+    }
 }
 
 /// An entry as text: every line shortened to what is looked at, and the whole as well.

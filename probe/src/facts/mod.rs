@@ -139,7 +139,7 @@ pub fn read(inputs: &[Input]) -> Reading {
     for input in inputs {
         let mut found = Found::default();
         read_one(input, &mut found, &mut reading.saved);
-        let Found { facts, problems, kind } = found;
+        let Found { facts, problems, kind, .. } = found;
         let source = |line| Source { file: input.name.clone(), line };
         for Stated { line, time, statement } in facts {
             let id = format!("f{}", reading.facts.len() + 1);
@@ -251,6 +251,8 @@ struct Found {
     facts: Vec<Stated>,
     problems: Vec<Problem>,
     kind: Option<Kind>,
+    /// The first error in place of a configuration was noted: those that follow say nothing more.
+    unavailable: bool,
 }
 
 struct Stated {
@@ -272,6 +274,12 @@ impl Found {
     fn problem(&mut self, line: Option<u32>, expected: &str, found: String) {
         if self.problems.len() < MOST {
             self.problems.push(Problem { file: String::new(), line, expected: expected.to_string(), found });
+        }
+    }
+
+    fn unavailable(&mut self, line: Option<u32>, why: String) {
+        if !std::mem::replace(&mut self.unavailable, true) {
+            self.fact(line, None, Statement::ConfigUnavailable { why });
         }
     }
 

@@ -1,7 +1,7 @@
 //! PowerShell's own red errors, handed over where a configuration was meant.
 
 use super::list::Page;
-use super::{Found, Kind, Statement, line_number, shown};
+use super::{Found, Kind, line_number, shown};
 
 /// Reads errors of `Import-Module UpdateServices` and `Get-WsusServer` from a page. The error's id and the names of
 /// commands and classes are the same in every language.
@@ -39,15 +39,8 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             }
             let block = page.lines[at..end].join("\n");
             if server || block.contains("UpdateServices") {
-                let told = found
-                    .facts
-                    .iter()
-                    .any(|fact| matches!(fact.statement, Statement::ConfigUnavailable { .. }));
-                if !told {
-                    let why = shown(page.lines[at].trim(), 300);
-                    found.kind(Kind::Configuration);
-                    found.fact(line_number(page.number(at)), None, Statement::ConfigUnavailable { why });
-                }
+                found.kind(Kind::Configuration);
+                found.unavailable(line_number(page.number(at)), shown(page.lines[at].trim(), 300));
                 page.claim(at, end - 1);
             } else {
                 end = at + 1;

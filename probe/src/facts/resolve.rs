@@ -31,7 +31,7 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
         });
         let open = match known {
             Some(known) => known,
-            None if asked.len() >= 256 => continue,
+            None if asked.len() >= 64 => continue,
             None => {
                 let line = line_number(page.number(at));
                 asked.push(Asked { line, name, aliases: Vec::new(), addresses: Vec::new() });
@@ -41,7 +41,7 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
         let open = &mut asked[open];
         match value {
             Value::Address(address) if open.addresses.len() < 256 => open.addresses.push(address),
-            Value::Alias(alias) if open.aliases.len() < 64 => open.aliases.push(alias),
+            Value::Alias(alias) if open.aliases.len() < 16 => open.aliases.push(alias),
             _ => {}
         }
     }
@@ -110,10 +110,13 @@ fn tables(page: &mut Page, records: &mut Vec<Record>) {
 fn lists(page: &mut Page, items: &[Item], records: &mut Vec<Record>) {
     for (index, kind) in items.iter().enumerate().filter(|(_, item)| item.name == "QueryType") {
         let same = |other: &&Item| other.list == kind.list;
-        let Some(name) = items[..index].iter().rev().take_while(same).find(|item| item.name == "Name") else {
+        let Some(name) =
+            items[..index].iter().rev().take(16).take_while(same).find(|item| item.name == "Name")
+        else {
             continue;
         };
-        let later = items[index + 1..].iter().take_while(same).take_while(|item| item.name != "Name");
+        let later =
+            items[index + 1..].iter().take(16).take_while(same).take_while(|item| item.name != "Name");
         let mut value = Value::Other;
         for item in later {
             let fits = matches!(item.name.as_str(), "IP4Address" | "IP6Address" | "IPAddress" | "NameHost");

@@ -23,10 +23,10 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
     static WINDOWS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^[^:]{2,60}:.*\b(Windows Server 20\d\d(?: R2)?)\b").expect("fixed pattern")
     });
-    for item in items {
-        let beside =
-            || items.iter().any(|other| other.list == item.list && BESIDE.contains(&other.name.as_str()));
-        if item.name == "Version" && is_version(&item.value) && beside() {
+    for list in items.chunk_by(|one, next| one.list == next.list) {
+        let version = list.iter().find(|item| item.name == "Version" && is_version(&item.value));
+        let beside = list.iter().any(|item| BESIDE.contains(&item.name.as_str()));
+        if let Some(item) = version.filter(|_| beside) {
             let version = shown(&item.value, 60);
             found.kind(Kind::ServerVersion);
             found.fact(line_number(page.number(item.at)), None, Statement::ServerVersion { version });
