@@ -406,6 +406,47 @@ fn a_log_of_100_megabytes_is_read_quickly() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Run with `--release -- --ignored`.
+#[test]
+#[ignore = "measures"]
+#[allow(clippy::disallowed_methods)]
+fn no_repetition_takes_long() {
+    let log = "2026-03-04 05:00:00.001 UTC\tInfo\tWsusService.4\tA.B\t";
+    for unit in [
+        "Version : 1.2.345\n".to_string(),
+        "QueryType : A\n".into(),
+        "Name : a\nQueryType : A\n".into(),
+        "Import-Module : UpdateServices\n".into(),
+        "Resolve-DnsName : a : b\n".into(),
+        "TcpTestSucceeded : True\n".into(),
+        "ComputerName : a\nRemotePort : 1\nTcpTestSucceeded : True\n".into(),
+        "Current WinHTTP proxy settings:\n    a : b\n".into(),
+        "UseProxy : True\n".into(),
+        "UseProxy : x\n".into(),
+        "Name Type TTL Section IPAddress\na CNAME 1 Answer b\n".into(),
+        "   at x the underlying connection was closed\n".into(),
+        "                    x\n".into(),
+        format!("{log}EventId=501,Type=Information,Category=A,Message=w3wp.\n"),
+        format!("{log}w3wp.1 EventId=386,Type=Error,Category=A,Message=x\nw3wp. Exception\n"),
+        format!("{log}Exception\n{}", "x\n".repeat(300)),
+        "{\"UseProxy\":true,\"Version\":1},\n".into(),
+        "<Obj><B N=\"UseProxy\">true</B></Obj>\n".into(),
+        "&x;".into(),
+        "x".into(),
+    ] {
+        let opening = match unit.as_bytes()[0] {
+            b'{' => "[",
+            b'<' | b'&' => "<Objs>",
+            _ => "",
+        };
+        let begin = std::time::Instant::now();
+        text(format!("{opening}{}", unit.repeat(20_000_000 / unit.len())));
+        let took = begin.elapsed();
+        println!("{:5} ms: {}", took.as_millis(), unit.lines().next().unwrap());
+        assert!(cfg!(debug_assertions) || took.as_secs() < 10, "{unit}");
+    }
+}
+
 #[test]
 fn client_logs_are_named_and_say_nothing_more() {
     for (name, log) in [

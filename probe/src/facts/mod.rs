@@ -396,7 +396,8 @@ pub enum Statement {
         /// The URL, escaped.
         url: String,
     },
-    /// A failure in a log, an event or pasted text. Several causes share most of these texts.
+    /// A failure in a log, an event or pasted text. Several causes share most of these texts. One fact stands for all
+    /// that are alike in one file: its line and time are those of the last.
     LogFailure {
         /// Who logged it: `WsusService`, `w3wp`, or empty where the text does not say.
         process: String,

@@ -2,6 +2,7 @@
 //! are counted, so that what is kept stays small however large the file is.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ const EXCERPT: usize = 300;
 const FAILURES: usize = 256;
 /// The most steps of synchronizations that are kept: the latest.
 const STEPS: usize = 256;
+/// The most different entries that are remembered word for word.
+const REMEMBERED: usize = 4096;
 /// The most different URLs that are kept.
 const URLS: usize = 64;
 
@@ -147,6 +150,17 @@ struct Failure {
     excerpt: String,
 }
 
+/// A failure that an entry came to.
+#[derive(Clone, Copy)]
+struct Repeated {
+    /// Its index.
+    failure: usize,
+    /// The index of the URL beside it.
+    url: Option<usize>,
+    /// How many lines below the entry's first it stands.
+    below: u64,
+}
+
 /// Gathers what entries say.
 #[derive(Default)]
 pub(super) struct Scanner {
@@ -159,6 +173,9 @@ pub(super) struct Scanner {
     urls: Vec<(String, u64, Option<Timestamp>)>,
     failures: Vec<Failure>,
     index: HashMap<(String, LoggedFailure, Option<Phase>), usize>,
+    /// What entries that repeat word for word came to, by a hash of their words.
+    memory: HashMap<u64, Option<Repeated>>,
+    hasher: std::hash::RandomState,
     steps: VecDeque<(u64, Option<Timestamp>, SyncEvent, String)>,
     elsewhere: Vec<(ElsewherePart, u64, Option<Timestamp>, String)>,
     console: Option<(u64, String)>,
@@ -468,9 +485,40 @@ impl Scanner {
     }
 
     fn judge(&mut self, line: u64, text: &str, head: &Head) {
+        let words = self.hasher.hash_one((&head.process, &head.level, &text[head.message..]));
+        if let Some(&known) = self.memory.get(&words) {
+            if let Some(known) = known {
+                self.repeat(line, head, known);
+            }
+            return;
+        }
+        let came_to = self.first_time(line, text, head);
+        // An entry that says more than a failure says it anew each time.
+        let more =
+            ["EventId=", "SCHANNEL", "Synchronization ", "synchronization was started", "Sync failed: "];
+        let plain = first_of(text, &more).is_none();
+        if plain && self.memory.len() < REMEMBERED {
+            self.memory.insert(words, came_to);
+        }
+    }
+
+    fn repeat(&mut self, line: u64, head: &Head, known: Repeated) {
+        let here = line + known.below;
+        // The last of them stands for all: whether it still happens is asked of it.
+        let failure = &mut self.failures[known.failure];
+        failure.count += 1;
+        failure.line = here;
+        failure.time = head.time.or(failure.time);
+        if let Some(url) = known.url {
+            let url = &mut self.urls[url];
+            (url.1, url.2) = (here, head.time.or(url.2));
+        }
+    }
+
+    fn first_time(&mut self, line: u64, text: &str, head: &Head) -> Option<Repeated> {
         // What the server answers to its own clients is no failure of its synchronization.
         if text.contains("SoapUtilities.CreateException") {
-            return;
+            return None;
         }
         for found in SCHANNEL.captures_iter(text).take(16) {
             let rest = found[2].trim().trim_end_matches('.').to_ascii_lowercase();
@@ -513,16 +561,16 @@ impl Scanner {
         if first_of(text, &DATABASE_TEXTS).is_some() {
             self.other(ElsewherePart::Database, line, head.time, &text[head.message..]);
             // A connection that the database closed is none to an upstream.
-            if first_of(text, &["WebException", "SoapException"]).is_none() {
-                return;
+            if !text.contains("WebException") && !text.contains("SoapException") {
+                return None;
             }
         }
         // The service asks its own web services whether they are well.
         if text.contains("HmtWebServices") {
             self.other(ElsewherePart::Iis, line, head.time, &text[head.message..]);
-            return;
+            return None;
         }
-        self.fail(line, text, head, severe);
+        self.fail(line, text, head, severe)
     }
 
     fn mirrored(&mut self, line: u64, head: &Head, id: u32, message: &str) {
@@ -557,44 +605,38 @@ impl Scanner {
         }
     }
 
-    fn fail(&mut self, line: u64, text: &str, head: &Head, codes: bool) {
-        let Some((failure, at)) = failure_of(text, codes) else { return };
+    fn fail(&mut self, line: u64, text: &str, head: &Head, codes: bool) -> Option<Repeated> {
+        let (failure, at) = failure_of(text, codes)?;
         let url = ACTOR.captures(text).map(|found| found[1].to_string());
         let url = url.or_else(|| SERVICE_URL.find(text).map(|found| found.as_str().to_string()));
-        let here = line + newlines(text, at);
-        if let Some(url) = url {
+        let below = newlines(text, at);
+        let url = url.and_then(|url| {
             let url = shown(url.trim_end_matches(['.', ':']), 500);
-            match self.urls.iter().position(|(known, ..)| *known == url) {
-                Some(known) => self.urls[known] = (url, here, head.time.or(self.urls[known].2)),
-                None if self.urls.len() < URLS => self.urls.push((url, here, head.time)),
-                None => {}
+            let known = self.urls.iter().position(|(known, ..)| *known == url);
+            if known.is_none() && self.urls.len() < URLS {
+                self.urls.push((url, line + below, head.time));
+                return Some(self.urls.len() - 1);
             }
-        }
+            known
+        });
         let process = shown(&head.process, 40);
         let phase = phase_of(text);
         let key = (process, failure, phase);
-        if let Some(&known) = self.index.get(&key) {
-            // The last of them stands for all: whether it still happens is asked of it.
-            let known = &mut self.failures[known];
-            known.count += 1;
-            known.line = here;
-            known.time = head.time.or(known.time);
-            return;
-        }
-        if self.failures.len() < FAILURES {
-            let excerpt = excerpt(text, at, head.message);
-            self.index.insert(key.clone(), self.failures.len());
-            let (process, failure, phase) = key;
-            self.failures.push(Failure {
-                process,
-                failure,
-                phase,
-                count: 1,
-                line: here,
-                time: head.time,
-                excerpt,
-            });
-        }
+        let failure = match self.index.get(&key) {
+            Some(&known) => known,
+            None if self.failures.len() >= FAILURES => return None,
+            None => {
+                let excerpt = excerpt(text, at, head.message);
+                self.index.insert(key.clone(), self.failures.len());
+                let (process, failure, phase) = key;
+                let (line, time) = (line + below, head.time);
+                self.failures.push(Failure { process, failure, phase, count: 0, line, time, excerpt });
+                self.failures.len() - 1
+            }
+        };
+        let repeated = Repeated { failure, url, below };
+        self.repeat(line, head, repeated);
+        Some(repeated)
     }
 
     /// Whether `text` holds a failure.
