@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::diagnosis::{Diagnosis, Verdict};
+use crate::diagnosis;
 use crate::evidence::{Evidence, Observation, PathInfo, Target};
+use crate::facts::{self, Fact, FactView, Input, Reading, Statement};
+use crate::plan;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::trust::TrustStore;
+use crate::walk;
 
 /// Who is told of a run while it goes on.
 pub trait Observer: Send + Sync {
@@ -64,11 +67,25 @@ pub async fn diagnose(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let _ = (store, observer);
     if files.is_empty() {
         return Err(RunError::NoInput { says: HAND_OVER.to_string() });
     }
-    Ok(nothing(settings))
+    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
+    let Reading { facts, saved, problems, .. } = facts::read(&inputs);
+    for problem in &problems {
+        observer.trouble(&problem.to_string());
+    }
+    let usable = facts.iter().any(|fact| !matches!(fact.statement, Statement::Unreadable { .. }));
+    match saved.as_slice() {
+        [] if !usable => Err(RunError::NoInput { says: "none of the files could be used".into() }),
+        [] => {
+            let paths = plan::plan(settings, &FactView::new(&facts));
+            let evidence = walk::walk(settings, store, facts, paths, observer).await;
+            Ok(judged(evidence))
+        }
+        [report] => Ok(judged(replayed(report.clone(), facts))),
+        _ => Err(RunError::NoInput { says: "several saved reports at once are not read yet: give one".into() }),
+    }
 }
 
 /// Walks to the targets as asked, without facts.
@@ -78,16 +95,22 @@ pub async fn check(
     urls: &[Target],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let _ = (store, urls, observer);
-    Ok(nothing(settings))
+    let paths = plan::asked(settings, urls);
+    let evidence = walk::walk(settings, store, Vec::new(), paths, observer).await;
+    Ok(judged(evidence))
 }
 
-fn nothing(settings: &Settings) -> Report {
-    let diagnosis = Diagnosis {
-        verdict: Verdict::Undetermined,
-        findings: Vec::new(),
-        ruled_out: Vec::new(),
-        unknown: Vec::new(),
-    };
-    Report::new(diagnosis, Evidence { settings: settings.clone(), ..Evidence::default() })
+fn judged(evidence: Evidence) -> Report {
+    let diagnosis = diagnosis::judge(&evidence);
+    Report::new(diagnosis, evidence)
+}
+
+/// Saved evidence as it was, and what is handed over beside it. Its own facts keep their ids; others come after.
+fn replayed(report: Report, beside: Vec<Fact>) -> Evidence {
+    let Report { settings, mut facts, paths, observations, .. } = report;
+    for mut fact in beside {
+        fact.id = format!("f{}", facts.len() + 1);
+        facts.push(fact);
+    }
+    Evidence { settings, facts, paths, observations }
 }

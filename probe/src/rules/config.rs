@@ -84,6 +84,10 @@ fn endpoint(seen: &Seen, given: &mut Given) {
     }
     let mut said: Vec<(&str, String)> = Vec::new();
     for (fact, url, by_configuration) in sources {
+        // A downstream server has no use for it and often has none.
+        if url.is_empty() && from_microsoft != Some(true) {
+            continue;
+        }
         let target = service_of(&url);
         let host = target.as_ref().map(|t| t.host.clone()).unwrap_or_default();
         let id = if DECOMMISSIONED.contains(&host.as_str()) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Given, LaneEnd, PathSeen, Seen, WALK, With, cause, note, place};
+use super::{Given, LaneEnd, PathSeen, Seen, With, cause, note, place};
 use crate::diagnosis::{Role, Severity};
 use crate::evidence::{NameAnswer, Observation, Outcome, PathRole};
 use crate::facts::Statement;

@@ -1,0 +1,366 @@
+//! Bytes to lines: what encoding a file is in, and its text in blocks of whole lines, in bounded memory.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use memchr::{memchr, memchr_iter, memrchr};
+
+/// How much of a file is looked at to recognise it.
+pub(super) const HEAD: usize = 64 * 1024;
+/// How much text is held at a time.
+const BLOCK: usize = 1024 * 1024;
+/// How much is read at a time.
+const STEP: usize = 256 * 1024;
+/// How much of one line is kept.
+pub(super) const LINE: usize = 16 * 1024;
+
+/// How the bytes of a file stand for characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    /// UTF-8, or line by line the code page of western Windows.
+    Bytes,
+    Utf16Le,
+    Utf16Be,
+}
+
+/// A file's beginning, and the means to read it from there to its end.
+pub(super) struct Source {
+    inner: Box<dyn Read>,
+    /// Bytes read already and not yet handed on.
+    ahead: Vec<u8>,
+    decoder: Option<Decoder>,
+    /// Lines end with a bare CR.
+    bare_cr: bool,
+    ended: bool,
+    /// Bytes of UTF-16 handed to the decoder, and the last of its units.
+    utf16: Option<(u64, [u8; 2])>,
+    big_endian: bool,
+    /// The beginning is all of it.
+    whole: bool,
+}
+
+/// What a file's first bytes say.
+pub(super) enum Sniffed {
+    /// Text, with its beginning decoded.
+    Text(Source, String),
+    /// Nothing but blanks, or nothing at all.
+    Empty,
+    /// No text; what it looks like.
+    Binary(&'static str),
+}
+
+/// Looks at the beginning of `inner`.
+pub(super) fn sniff(mut inner: Box<dyn Read>) -> io::Result<Sniffed> {
+    let mut head = vec![0; HEAD];
+    let mut filled = 0;
+    while filled < HEAD {
+        match inner.read(&mut head[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(filled);
+    let whole = filled < HEAD;
+    if let Some(what) = magic(&head) {
+        return Ok(Sniffed::Binary(what));
+    }
+    let (coding, mark) = coding(&head);
+    head.drain(..mark);
+    let text = match coding {
+        Coding::Bytes => {
+            let cut = if whole { head.len() } else { memrchr(b'\n', &head).map_or(head.len(), |at| at + 1) };
+            if memchr(0, &head).is_some() {
+                return Ok(Sniffed::Binary("an unknown binary format"));
+            }
+            let strange =
+                head.iter().filter(|&&b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b));
+            if strange.count() * 10 > head.len() {
+                return Ok(Sniffed::Binary("an unknown binary format"));
+            }
+            decode_line(&head[..cut]).into_owned()
+        }
+        Coding::Utf16Le => UTF_16LE.decode_without_bom_handling(&head).0.into_owned(),
+        Coding::Utf16Be => UTF_16BE.decode_without_bom_handling(&head).0.into_owned(),
+    };
+    if coding != Coding::Bytes && text.contains('\0') {
+        return Ok(Sniffed::Binary("an unknown binary format"));
+    }
+    if whole && text.trim().is_empty() {
+        return Ok(Sniffed::Empty);
+    }
+    let bare_cr = !text.contains('\n') && text.trim_end_matches('\r').contains('\r');
+    let decoder = match coding {
+        Coding::Bytes => None,
+        Coding::Utf16Le => Some(UTF_16LE.new_decoder_without_bom_handling()),
+        Coding::Utf16Be => Some(UTF_16BE.new_decoder_without_bom_handling()),
+    };
+    let utf16 = decoder.is_some().then_some((0, [0, 0]));
+    let big_endian = coding == Coding::Utf16Be;
+    let text = if bare_cr { text.replace('\r', "\n") } else { text };
+    let source = Source { inner, ahead: head, decoder, bare_cr, ended: false, utf16, big_endian, whole };
+    Ok(Sniffed::Text(source, text))
+}
+
+/// What well-known bytes a file begins with.
+fn magic(head: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 12] = [
+        (b"PK\x03\x04", "a zip archive"),
+        (b"PK\x05\x06", "an empty zip archive"),
+        (b"ElfFile\0", "a binary event log (.evtx)"),
+        (b"MSCF", "a cabinet"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"7z\xbc\xaf", "a 7-Zip archive"),
+        (b"SQLite format 3\0", "a SQLite database"),
+        (b"%PDF-", "a PDF document"),
+        (b"\x89PNG", "a picture"),
+        (b"\xff\xd8\xff", "a picture"),
+        (b"\xff\xfe\0\0", "text in UTF-32"),
+        (b"\xd0\xcf\x11\xe0", "an old Office or installer file"),
+    ];
+    let known = KNOWN.iter().find(|(bytes, _)| head.starts_with(bytes)).map(|(_, what)| *what);
+    let program = head.starts_with(b"MZ") && head[..head.len().min(1024)].contains(&0);
+    known.or(program.then_some("a Windows program or library"))
+}
+
+/// The encoding, and the length of its mark.
+fn coding(head: &[u8]) -> (Coding, usize) {
+    if head.starts_with(b"\xef\xbb\xbf") {
+        return (Coding::Bytes, 3);
+    }
+    if head.starts_with(b"\xff\xfe") {
+        return (Coding::Utf16Le, 2);
+    }
+    if head.starts_with(b"\xfe\xff") {
+        return (Coding::Utf16Be, 2);
+    }
+    // Without a mark: text in Latin letters has a NUL as every second byte.
+    let sample = &head[..head.len().min(1024)];
+    let (even, odd) = sample.chunks_exact(2).fold((0, 0), |(even, odd), pair| {
+        (even + usize::from(pair[0] == 0), odd + usize::from(pair[1] == 0))
+    });
+    let pairs = sample.len() / 2;
+    if pairs >= 8 && odd * 10 >= pairs * 8 && even == 0 {
+        return (Coding::Utf16Le, 0);
+    }
+    if pairs >= 8 && even * 10 >= pairs * 8 && odd == 0 {
+        return (Coding::Utf16Be, 0);
+    }
+    (Coding::Bytes, 0)
+}
+
+/// One or more lines as text: UTF-8, or else the code page of western Windows.
+pub(super) fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        // A cut in the middle of a character at the very end is no other code page.
+        Err(error) if error.error_len().is_none() && error.valid_up_to() + 4 > bytes.len() => {
+            String::from_utf8_lossy(bytes)
+        }
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
+}
+
+impl Source {
+    /// Whether the beginning that was looked at is all of the file.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Appends more text to `out`; false at the end.
+    fn more(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        let from = out.len();
+        let mut raw = std::mem::take(&mut self.ahead);
+        if raw.is_empty() {
+            if self.decoder.is_none() {
+                // The usual case goes without a copy.
+                out.resize(from + STEP, 0);
+                let n = read_some(&mut self.inner, &mut out[from..]);
+                out.truncate(from + *n.as_ref().unwrap_or(&0));
+                if n? == 0 {
+                    self.ended = true;
+                    return Ok(false);
+                }
+                self.mend(out, from);
+                return Ok(true);
+            }
+            raw.resize(STEP, 0);
+            let n = read_some(&mut self.inner, &mut raw)?;
+            raw.truncate(n);
+            self.ended = n == 0;
+        }
+        let Some(decoder) = &mut self.decoder else {
+            out.extend_from_slice(&raw);
+            self.mend(out, from);
+            return Ok(true);
+        };
+        if let Some((total, unit)) = &mut self.utf16 {
+            *total += raw.len() as u64;
+            match raw[..] {
+                [.., a, b] => *unit = [a, b],
+                [b] => *unit = [unit[1], b],
+                [] => {}
+            }
+        }
+        let mut text =
+            String::with_capacity(decoder.max_utf8_buffer_length(raw.len()).unwrap_or(raw.len() * 3));
+        let (_, _, _) = decoder.decode_to_string(&raw, &mut text, self.ended);
+        out.extend_from_slice(text.as_bytes());
+        self.mend(out, from);
+        Ok(!self.ended || out.len() > from)
+    }
+
+    fn mend(&self, out: &mut [u8], from: usize) {
+        if self.bare_cr {
+            out[from..].iter_mut().filter(|b| **b == b'\r').for_each(|b| *b = b'\n');
+        }
+    }
+
+    /// Whether the file ended in the middle of a UTF-16 character.
+    pub(super) fn cut(&self) -> bool {
+        let Some((total, unit)) = self.utf16 else { return false };
+        let high = if self.big_endian { unit[0] } else { unit[1] };
+        self.ended && (total % 2 == 1 || (total > 0 && (0xd8..0xdc).contains(&high)))
+    }
+
+    /// All of it, up to `limit` bytes; `None` where there is more.
+    pub(super) fn whole(&mut self, limit: usize) -> io::Result<Option<String>> {
+        let mut out = Vec::new();
+        while self.more(&mut out)? {
+            if out.len() > limit {
+                return Ok(None);
+            }
+        }
+        Ok(Some(match String::from_utf8(out) {
+            Ok(text) => text,
+            Err(error) => WINDOWS_1252.decode_without_bom_handling(error.as_bytes()).0.into_owned(),
+        }))
+    }
+}
+
+fn read_some(inner: &mut dyn Read, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match inner.read(into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Whole lines of a file, a block at a time.
+pub(super) struct Blocks {
+    source: Source,
+    buffer: Vec<u8>,
+    /// How much of the buffer was handed out.
+    used: usize,
+    /// The number of the buffer's first line.
+    line: u64,
+    /// The rest of an overlong line is being passed over.
+    skipping: bool,
+    /// Whether the last byte seen ended a line.
+    at_start: bool,
+}
+
+/// Some whole lines.
+pub(super) struct Block<'a> {
+    /// The number of the first of them, from 1.
+    pub(super) line: u64,
+    /// Their bytes, in UTF-8 or a code page.
+    pub(super) bytes: &'a [u8],
+}
+
+impl Blocks {
+    pub(super) fn new(source: Source) -> Self {
+        Blocks { source, buffer: Vec::new(), used: 0, line: 1, skipping: false, at_start: true }
+    }
+
+    /// The next block; none at the end. An error ends the file, what came before it is kept.
+    pub(super) fn next(&mut self) -> io::Result<Option<Block<'_>>> {
+        self.buffer.drain(..self.used);
+        self.used = 0;
+        let mut trouble = None;
+        let mut ended = false;
+        while self.buffer.len() < BLOCK {
+            match self.source.more(&mut self.buffer) {
+                Ok(true) => {}
+                Ok(false) => {
+                    ended = true;
+                    break;
+                }
+                Err(error) if self.buffer.is_empty() => return Err(error),
+                Err(error) => {
+                    trouble = Some(error);
+                    break;
+                }
+            }
+            if self.skipping {
+                match memchr(b'\n', &self.buffer) {
+                    Some(at) => {
+                        self.buffer.drain(..=at);
+                        self.skipping = false;
+                        self.line += 1;
+                        self.at_start = true;
+                    }
+                    None => self.buffer.clear(),
+                }
+            }
+        }
+        if self.skipping || self.buffer.is_empty() {
+            return match trouble {
+                Some(error) => Err(error),
+                None => Ok(None),
+            };
+        }
+        let line = self.line;
+        let cut = if ended || trouble.is_some() {
+            self.buffer.len()
+        } else {
+            match boundary(&self.buffer) {
+                Some(cut) => cut,
+                None => {
+                    // One line fills the block: its beginning is kept, the rest passed over.
+                    self.skipping = true;
+                    self.at_start = false;
+                    self.used = self.buffer.len();
+                    return Ok(Some(Block { line, bytes: &self.buffer[..LINE] }));
+                }
+            }
+        };
+        let bytes = &self.buffer[..cut];
+        self.line += memchr_iter(b'\n', bytes).count() as u64;
+        self.at_start = bytes.last() == Some(&b'\n');
+        self.used = cut;
+        Ok(Some(Block { line, bytes }))
+    }
+
+    /// How many lines there were.
+    pub(super) fn lines(&self) -> u64 {
+        if self.at_start { self.line - 1 } else { self.line }
+    }
+
+    /// Whether the file ended in the middle of a UTF-16 character.
+    pub(super) fn cut(&self) -> bool {
+        self.source.cut()
+    }
+}
+
+/// Where a block may end: behind the last line that a line without indentation follows, else behind the last line.
+fn boundary(bytes: &[u8]) -> Option<usize> {
+    let floor = bytes.len().saturating_sub(STEP);
+    let mut end = bytes.len();
+    while let Some(at) = memrchr(b'\n', &bytes[..end]) {
+        if at < floor {
+            break;
+        }
+        if bytes.get(at + 1).is_some_and(|b| !b.is_ascii_whitespace()) {
+            return Some(at + 1);
+        }
+        end = at;
+    }
+    memrchr(b'\n', bytes).map(|at| at + 1)
+}

@@ -1,0 +1,171 @@
+//! JSON: `ConvertTo-Json` of the configuration or of `Get-WsusServer`, and saved reports given back.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::config::{self, Configuration};
+use super::{Found, Kind, Statement, line_number, server, shown};
+use crate::evidence::SCHEMA;
+use crate::report::Report;
+
+/// Whether `head` begins as JSON does. `{GUID}` of a client's log and `[42000]` of a database error do not.
+pub(super) fn recognise(head: &str) -> bool {
+    let head = head.trim_start();
+    let next = |open: char| head.strip_prefix(open).map(|rest| rest.trim_start().chars().next());
+    matches!(next('{'), Some(Some('"' | '}') | None)) || matches!(next('['), Some(Some('{' | ']') | None))
+}
+
+/// Reads a JSON document.
+pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>) {
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => {
+            // The parser's words name no content. What stands before the fault is still worth having.
+            let line = u32::try_from(error.line()).ok().filter(|&line| line > 0);
+            let why = error.to_string();
+            let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
+            found.problem(line, "well-formed JSON", shown(why, 200));
+            salvage(text, found);
+            return;
+        }
+    };
+    if value.get("schema").is_some() && value.get("observations").is_some() {
+        report(value, text, found, saved);
+        return;
+    }
+    let mut lines = Lines { text, passed: Vec::new() };
+    let before = found.facts.len() + found.problems.len();
+    walk(&value, &mut lines, found);
+    if found.facts.len() + found.problems.len() == before {
+        found.problem(None, "a WSUS configuration or a saved report as JSON", "JSON of another kind".into());
+    }
+}
+
+fn report(value: Value, text: &str, found: &mut Found, saved: &mut Vec<Report>) {
+    found.kind(Kind::Saved);
+    let at = text.find("\"schema\"").map_or(1, |at| 1 + text[..at].matches('\n').count() as u64);
+    match value.get("schema").and_then(Value::as_u64) {
+        Some(schema) if schema > u64::from(SCHEMA) => {
+            let found_schema = format!("schema {schema}, which a newer version of this program wrote");
+            found.problem(line_number(at), "a saved report of schema 1", found_schema);
+            return;
+        }
+        Some(1) => {}
+        _ => {
+            found.problem(line_number(at), "a saved report of schema 1", "another value of `schema`".into());
+            return;
+        }
+    }
+    match serde_json::from_str::<Report>(text) {
+        Ok(report) => saved.push(report),
+        Err(error) => {
+            let line = u32::try_from(error.line()).ok().filter(|&line| line > 0);
+            let why = error.to_string();
+            let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
+            found.problem(line, "a saved report of schema 1", shown(why, 200));
+        }
+    }
+}
+
+/// Finds the lines of names in the order in which they come.
+struct Lines<'a> {
+    text: &'a str,
+    /// Every name as far as it was found: where its last mention ends, and on which line.
+    passed: Vec<(&'static str, usize, u64)>,
+}
+
+impl Lines<'_> {
+    fn of(&mut self, name: &'static str) -> Option<u32> {
+        let quoted = format!("\"{name}\"");
+        let known = match self.passed.iter().position(|(known, ..)| *known == name) {
+            Some(known) => known,
+            None => {
+                self.passed.push((name, 0, 1));
+                self.passed.len() - 1
+            }
+        };
+        let (_, from, line) = &mut self.passed[known];
+        let at = *from + memchr::memmem::find(&self.text.as_bytes()[*from..], quoted.as_bytes())?;
+        *line += memchr::memchr_iter(b'\n', &self.text.as_bytes()[*from..at]).count() as u64;
+        *from = at + quoted.len();
+        line_number(*line)
+    }
+}
+
+/// Walks a document; the parser has bounded its depth.
+fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| walk(value, lines, found)),
+        Value::Object(map) => {
+            let mut open = Configuration::default();
+            for (name, value) in map {
+                if let Some(known) = config::known(name) {
+                    let line = lines.of(known);
+                    open.take(found, line, known, &plain(value));
+                } else if name == "Version" && map.keys().any(|key| server::BESIDE.contains(&key.as_str())) {
+                    let line = lines.of("Version");
+                    if let Some(version) = version(value) {
+                        found.kind(Kind::ServerVersion);
+                        found.fact(line, None, Statement::ServerVersion { version });
+                    }
+                }
+            }
+            open.finish(found);
+            map.values().for_each(|value| walk(value, lines, found));
+        }
+        _ => {}
+    }
+}
+
+/// A value as PowerShell would print it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(_) => "(a list)".into(),
+        Value::Object(_) => "(an object)".into(),
+    }
+}
+
+/// `"6.3.9600.18694"`, or the object that PowerShell makes of a version.
+fn version(value: &Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return server::is_version(text).then(|| text.to_string());
+    }
+    let part = |name: &str| value.get(name).and_then(Value::as_u64);
+    let text =
+        format!("{}.{}.{}.{}", part("Major")?, part("Minor")?, part("Build")?, part("Revision").unwrap_or(0));
+    server::is_version(&text).then_some(text)
+}
+
+/// Properties of a document that is not well formed.
+fn salvage(text: &str, found: &mut Found) {
+    static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+        let names = config::names().collect::<Vec<_>>().join("|");
+        let pattern = format!(
+            r#""({names})"\s*:\s*(?:"((?:[^"\\]|\\.){{0,1000}})"|(true|false|null|-?\d{{1,12}})\s*[,}}\r\n])"#
+        );
+        Regex::new(&pattern).expect("fixed pattern")
+    });
+    let mut open = Configuration::default();
+    let (mut from, mut line) = (0, 1);
+    for pair in PAIR.captures_iter(text) {
+        let Some(whole) = pair.get(0) else { continue };
+        line += text[from..whole.start()].matches('\n').count() as u64;
+        from = whole.start();
+        let value = match (pair.get(2), pair.get(3)) {
+            (Some(string), _) => {
+                serde_json::from_str::<String>(&format!("\"{}\"", string.as_str())).unwrap_or_default()
+            }
+            (_, Some(word)) => plain(&serde_json::from_str(word.as_str()).unwrap_or(Value::Null)),
+            _ => continue,
+        };
+        open.take(found, line_number(line), &pair[1], &value);
+    }
+    open.finish(found);
+}

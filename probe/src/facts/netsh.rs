@@ -1,0 +1,70 @@
+//! `netsh winhttp show proxy`, in any language: told by its shape.
+
+use super::list::Page;
+use super::{Found, Kind, Statement, line_number, shown};
+
+/// Reads WinHTTP's settings from a page.
+pub(super) fn read(page: &mut Page, found: &mut Found) {
+    let mut at = 0;
+    while at < page.lines.len() {
+        let heading = page.lines[at].trim_end();
+        let is_heading = heading.len() < 200
+            && heading.to_ascii_lowercase().contains("winhttp")
+            && heading.ends_with([':', '：'])
+            && !heading.starts_with([' ', '\t']);
+        if !is_heading {
+            at += 1;
+            continue;
+        }
+        let mut values: Vec<&str> = Vec::new();
+        let mut direct = false;
+        let mut last = at;
+        for (index, line) in page.lines.iter().enumerate().skip(at + 1).take(12) {
+            if line.trim().is_empty() {
+                continue;
+            }
+            if !line.starts_with([' ', '\t']) || values.len() == 2 || direct {
+                break;
+            }
+            match label_and_value(line) {
+                Some(value) => values.push(value),
+                None if values.is_empty() => direct = true,
+                None => break,
+            }
+            last = index;
+        }
+        if direct || !values.is_empty() {
+            let servers = values.first().map_or_else(Vec::new, |list| servers(list));
+            let bypass = shown(values.get(1).unwrap_or(&""), 500);
+            found.kind(Kind::WinHttp);
+            found.fact(
+                line_number(page.number(last.min(at + 2))),
+                None,
+                Statement::WinHttpProxy { servers, bypass },
+            );
+            page.claim(at, last);
+        }
+        at = last + 1;
+    }
+}
+
+/// The value of `label : value`. A direct-access line has no such colon.
+fn label_and_value(line: &str) -> Option<&str> {
+    let at = line.find([':', '：'])?;
+    let colon = line[at..].chars().next()?.len_utf8();
+    let value = &line[at + colon..];
+    let value = value.strip_prefix([' ', '\t', '\u{a0}']).or((colon > 1).then_some(value))?;
+    Some(value.trim())
+}
+
+/// `proxy:8080`, or `http=a:1;https=b:2`.
+fn servers(list: &str) -> Vec<(String, String)> {
+    list.split([';', ' '])
+        .filter(|part| !part.is_empty())
+        .take(16)
+        .map(|part| match part.split_once('=') {
+            Some((scheme, server)) => (shown(&scheme.to_ascii_lowercase(), 20), shown(server, 260)),
+            None => ("*".to_string(), shown(part, 260)),
+        })
+        .collect()
+}
