@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use rcgen::ExtendedKeyUsagePurpose as KeyUsage;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
     CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, RevocationReason, RevokedCertParams,
     SanType, SerialNumber,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+pub use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Seconds since 1970 as the type that rcgen wants, which it does not name.
 macro_rules! time {
@@ -159,6 +162,11 @@ impl Minted {
     fn issuer(&self) -> Issuer<'_, &KeyPair> {
         Issuer::from_params(&self.params, &*self.key.0)
     }
+}
+
+/// The certificates in a text of PEM; what is none is left out.
+pub fn read_pem(text: &str) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(text.as_bytes()).filter_map(Result::ok).collect()
 }
 
 /// A certificate as PEM.

@@ -298,7 +298,7 @@ async fn pass(
         let _ = http::write(stream, &page, false, true, config.variation).await;
         return;
     };
-    let reached = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(address)).await;
+    let reached = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
     let Ok(Ok(mut server)) = reached else {
         let status = if reached.is_err() { 504 } else { 503 };
         let page =

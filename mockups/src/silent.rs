@@ -1,7 +1,7 @@
 //! Ports that nobody can talk to: closed, and silent.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
@@ -35,10 +35,27 @@ impl BlackHole {
     }
 }
 
-/// A port that was just open and is now closed: connections are refused.
-///
-/// # Errors
-/// The system gives no port.
-pub fn closed_port() -> io::Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr().map(|a| a.port())
+/// A port on which connections are refused, for as long as this value lives: it is bound, so that nobody else is
+/// given it, and nothing listens.
+#[derive(Debug)]
+pub struct ClosedPort {
+    /// Where it is.
+    pub address: SocketAddr,
+    _bound: Socket,
+}
+
+impl ClosedPort {
+    /// Takes a port.
+    ///
+    /// # Errors
+    /// The system gives none.
+    pub fn open() -> io::Result<ClosedPort> {
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        bound.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+        let address = bound
+            .local_addr()?
+            .as_socket()
+            .ok_or_else(|| io::Error::other("the port has no internet address"))?;
+        Ok(ClosedPort { address, _bound: bound })
+    }
 }

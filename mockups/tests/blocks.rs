@@ -14,7 +14,7 @@ use mockups::link::{self, Faults};
 use mockups::listen::Running;
 use mockups::nameserver::{self, Failure, Record, Zone};
 use mockups::proxy::{self, Config, Mode, Stranger};
-use mockups::silent::{BlackHole, UNREACHABLE, closed_port};
+use mockups::silent::{BlackHole, ClosedPort, UNREACHABLE};
 use mockups::tlspeer::{ClientCertificate, Policy, Refusal, RefuseWhen, TlsPeer};
 use mockups::upstream::{self, Answer, Site};
 use rustls::{ClientConfig, RootCertStore};
@@ -527,7 +527,8 @@ async fn dead_ends_are_dead() {
     let hole = BlackHole::open().unwrap();
     let tried = tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(hole.address)).await;
     assert!(tried.is_err(), "{tried:?}");
-    let refused = TcpStream::connect(("127.0.0.1", closed_port().unwrap())).await.unwrap_err();
+    let closed = ClosedPort::open().unwrap();
+    let refused = TcpStream::connect(closed.address).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let no_route = TcpStream::connect((UNREACHABLE, 443)).await.unwrap_err();
     assert_eq!(no_route.kind(), std::io::ErrorKind::NetworkUnreachable);

@@ -201,6 +201,16 @@ impl Count {
     }
 }
 
+impl fmt::Display for Count {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Count { least, most } if least == most => write!(to, "{least}"),
+            Count { least, most: usize::MAX } => write!(to, "{least}.."),
+            Count { least, most } => write!(to, "{least}..{most}"),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Reader;
