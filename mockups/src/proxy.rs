@@ -33,6 +33,8 @@ pub enum Mode {
     AuthenticateAlways,
     /// 407 at first; the connection is closed on the first message of a scheme.
     AuthenticateBroken,
+    /// 407 always, and never a token for the first message of a scheme that has several.
+    AuthenticateTokenless,
     /// 403.
     Forbidden,
     /// CONNECT to 443; 403 for other ports.
@@ -73,6 +75,8 @@ pub struct Config {
     pub one_header: bool,
     /// `user:password` for Basic.
     pub accepts: Option<String>,
+    /// The last message of NTLM, or any answer to Digest, is let in unread.
+    pub accepts_final: bool,
     /// The status of [`Mode::Status`].
     pub status: u16,
     /// `X-Squid-Error` then.
@@ -99,6 +103,7 @@ impl Config {
             challenges: Vec::new(),
             one_header: false,
             accepts: None,
+            accepts_final: false,
             status: 502,
             squid_error: None,
             body: "The proxy could not get the page.".to_owned(),
@@ -138,13 +143,76 @@ impl Config {
     }
 
     fn lets_in(&self, request: &Request) -> bool {
-        let (Some(accepts), Some(sent)) = (&self.accepts, request.header("Proxy-Authorization")) else {
+        let Some((scheme, token)) = request.header("Proxy-Authorization").and_then(|v| v.split_once(' '))
+        else {
             return false;
         };
-        let Some((scheme, token)) = sent.split_once(' ') else { return false };
-        let right = base64::engine::general_purpose::STANDARD.encode(accepts);
-        scheme.eq_ignore_ascii_case("Basic") && token.trim() == right
+        match scheme.to_ascii_lowercase().as_str() {
+            "basic" => self.accepts.as_ref().is_some_and(|accepts| token.trim() == BASE64.encode(accepts)),
+            "digest" => self.accepts_final,
+            _ => self.accepts_final && ntlm_message(token) == Some(3),
+        }
     }
+
+    /// The second message of NTLM, where the first came and its scheme was offered.
+    fn second_leg(&self, request: &Request) -> Option<Response> {
+        let (scheme, token) = request.header("Proxy-Authorization")?.split_once(' ')?;
+        let offered = self.challenges.iter().any(|c| c.eq_ignore_ascii_case(scheme));
+        (offered && ntlm_message(token) == Some(1)).then(|| {
+            self.page(407, "Go on.")
+                .with("Proxy-Authenticate", &format!("{scheme} {}", BASE64.encode(ntlm_challenge())))
+        })
+    }
+}
+
+const BASE64: base64::engine::GeneralPurpose = base64::engine::general_purpose::STANDARD;
+
+/// The number of an NTLM message in base64.
+fn ntlm_message(token: &str) -> Option<u32> {
+    let bytes = BASE64.decode(token.trim()).ok()?;
+    let number = bytes.strip_prefix(b"NTLMSSP\0")?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*number))
+}
+
+/// An NTLM CHALLENGE of a domain called EXAMPLE, laid out as [MS-NLMP] 2.2.1.2 says.
+fn ntlm_challenge() -> Vec<u8> {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let domain = utf16("EXAMPLE");
+    let mut info = Vec::new();
+    for (id, value) in [(2_u16, domain.clone()), (1, utf16("PROXY")), (0, Vec::new())] {
+        info.extend(id.to_le_bytes());
+        info.extend((value.len() as u16).to_le_bytes());
+        info.extend(value);
+    }
+    let field = |size: usize, offset: usize| {
+        let size = (size as u16).to_le_bytes();
+        [&size[..], &size, &(offset as u32).to_le_bytes()].concat()
+    };
+    // Unicode, target requested, NTLM, always sign, target is a domain, extended security, target info, version,
+    // 128 and 56 bits.
+    let flags = 0x1_u32
+        | 0x4
+        | 0x200
+        | 0x8000
+        | 0x1_0000
+        | 0x8_0000
+        | 0x80_0000
+        | 0x200_0000
+        | 0x2000_0000
+        | 0x8000_0000;
+    [
+        b"NTLMSSP\0".as_slice(),
+        &2_u32.to_le_bytes(),
+        &field(domain.len(), 56),
+        &flags.to_le_bytes(),
+        &[1, 2, 3, 4, 5, 6, 7, 8],
+        &[0; 8],
+        &field(info.len(), 56 + domain.len()),
+        &[10, 0, 0x7c, 0x4f, 0, 0, 0, 15],
+        &domain,
+        &info,
+    ]
+    .concat()
 }
 
 /// Starts a proxy. Must be called inside a runtime.
@@ -215,9 +283,10 @@ async fn talk(mut stream: TcpStream, name: &str, journal: &Journal, config: &Con
                 None
             }
             Mode::AuthenticateBroken if sent_credentials => break,
-            Mode::Authenticate | Mode::AuthenticateAlways | Mode::AuthenticateBroken => {
-                Some(config.challenge())
+            Mode::Authenticate | Mode::AuthenticateAlways => {
+                Some(config.second_leg(&request).unwrap_or_else(|| config.challenge()))
             }
+            Mode::AuthenticateBroken | Mode::AuthenticateTokenless => Some(config.challenge()),
             Mode::Open | Mode::Inspect | Mode::CloseTunnel => None,
             Mode::Only443 if port == 443 || !connect => None,
             Mode::Only443 | Mode::Forbidden => {

@@ -487,6 +487,43 @@ async fn a_proxy_asks_for_credentials() {
 }
 
 #[tokio::test]
+async fn ntlm_takes_two_messages_on_one_connection() {
+    let journal = Journal::default();
+    let serve = |mode, accepts_final| {
+        open_proxy(&journal, "127.0.0.1:1".parse().unwrap(), move |config| {
+            config.mode = mode;
+            config.accepts_final = accepts_final;
+            config.challenges = vec!["NTLM".to_owned()];
+        })
+    };
+    let target = "upstream.example.com:443";
+    // "NTLMSSP", a zero, and 1 or 3 in four bytes.
+    let first = "Proxy-Authorization: NTLM TlRMTVNTUAABAAAA\r\n";
+    let last = "Proxy-Authorization: NTLM TlRMTVNTUAADAAAA\r\n";
+    for (mode, accepts_final, ends) in [
+        (Mode::Authenticate, true, " 503 "),
+        (Mode::Authenticate, false, " 407 "),
+        (Mode::AuthenticateAlways, true, " 407 "),
+    ] {
+        let proxy = serve(mode, accepts_final);
+        let (mut stream, head) = connect(proxy.address, target, first).await;
+        let head = head.to_lowercase();
+        assert!(head.contains("proxy-authenticate: ntlm tlrmtvntuaac"), "{head}");
+        let length = head.split_once("content-length: ").unwrap().1.split("\r\n").next().unwrap();
+        stream.read_exact(&mut vec![0; length.parse().unwrap()]).await.unwrap();
+        stream.write_all(format!("CONNECT {target} HTTP/1.1\r\n{last}\r\n").as_bytes()).await.unwrap();
+        let mut head = vec![0; 24];
+        stream.read_exact(&mut head).await.unwrap();
+        assert!(String::from_utf8_lossy(&head).contains(ends), "{head:?}");
+    }
+    let proxy = serve(Mode::AuthenticateTokenless, true);
+    let (_, head) = connect(proxy.address, target, first).await;
+    assert!(head.to_lowercase().contains("proxy-authenticate: ntlm\r\n"), "{head}");
+    let proxy = serve(Mode::AuthenticateBroken, true);
+    assert_eq!(connect(proxy.address, target, first).await.1, "");
+}
+
+#[tokio::test]
 async fn an_inspecting_proxy_signs_again() {
     let (authority, journal) = (site_authority(), Journal::default());
     let inspector =

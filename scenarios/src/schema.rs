@@ -877,6 +877,8 @@ pub struct Proxy {
     pub one_header: bool,
     /// `user:password` that it lets in with Basic.
     pub accepts: Option<String>,
+    /// The last message of NTLM (also inside Negotiate), or any answer to Digest, is let in unread.
+    pub accepts_final: bool,
     /// The status of `mode = "status"`. Default: 502.
     pub status: Option<u16>,
     /// What `X-Squid-Error` says then, such as `ERR_DNS_FAIL 0`.
@@ -906,6 +908,8 @@ pub enum ProxyMode {
     AuthenticateAlways,
     /// The connection is closed after the first message of a scheme that takes several.
     AuthenticateBroken,
+    /// 407 always, and never a token for such a first message.
+    AuthenticateTokenless,
     /// 403.
     Forbidden,
     /// CONNECT to 443 only; 403 for other ports.

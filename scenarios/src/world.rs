@@ -648,6 +648,7 @@ impl<'a> Builder<'a> {
         config.challenges.clone_from(&proxy.challenge);
         config.one_header = proxy.one_header;
         config.accepts.clone_from(&proxy.accepts);
+        config.accepts_final = proxy.accepts_final;
         config.status = proxy.status.unwrap_or(config.status);
         config.squid_error.clone_from(&proxy.squid_error);
         config.redirect.clone_from(&proxy.redirect);
@@ -669,6 +670,7 @@ impl<'a> Builder<'a> {
             ProxyMode::Authenticate => Mode::Authenticate,
             ProxyMode::AuthenticateAlways => Mode::AuthenticateAlways,
             ProxyMode::AuthenticateBroken => Mode::AuthenticateBroken,
+            ProxyMode::AuthenticateTokenless => Mode::AuthenticateTokenless,
             ProxyMode::Forbidden => Mode::Forbidden,
             ProxyMode::Only443 => Mode::Only443,
             ProxyMode::Status => Mode::Status,
