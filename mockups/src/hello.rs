@@ -12,6 +12,8 @@ pub struct Hello {
     pub record_version: u16,
     /// The version in its body: the newest, for clients without `supported_versions`.
     pub legacy_version: u16,
+    /// The client's random number.
+    pub random: [u8; 32],
     /// The list of the `supported_versions` extension; empty without it.
     pub versions: Vec<u16>,
     /// Cipher suites, the client's preference.
@@ -127,7 +129,7 @@ async fn read_records<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Openin
 pub fn parse(body: &[u8]) -> Option<Hello> {
     let mut rest = Reader(body);
     let mut hello = Hello { legacy_version: rest.u16()?, ..Hello::default() };
-    rest.take(32)?;
+    hello.random = *rest.take(32)?.first_chunk()?;
     let session = usize::from(rest.u8()?);
     rest.take(session)?;
     let suites = usize::from(rest.u16()?);

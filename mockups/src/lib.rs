@@ -13,5 +13,6 @@ pub mod microsoft;
 pub mod nameserver;
 pub mod proxy;
 pub mod silent;
+pub mod socks;
 pub mod tlspeer;
 pub mod upstream;

@@ -261,14 +261,17 @@ impl TlsPeer {
                 return None;
             }
         };
-        let served = SERVED.contains(&agreed.suite) && agreed.version >= 0x0303 && !self.policy.scripted;
+        let served = SERVED.contains(&agreed.suite)
+            && agreed.version >= 0x0303
+            && matches!(agreed.group, 0x0017 | 0x0018 | 0x001d)
+            && !self.policy.scripted;
         match self.key.as_ref().filter(|_| served) {
             Some(key) => {
                 let config = self.config(agreed, key.clone()).ok()?;
                 TlsAcceptor::from(Arc::new(config)).accept(Prefixed::new(raw, stream)).await.ok()
             }
             None => {
-                self.play(stream, agreed).await;
+                self.play(stream, agreed, &hello.random).await;
                 None
             }
         }
@@ -338,7 +341,7 @@ impl TlsPeer {
                 finish(stream).await;
             }
             Hostile::Drip => {
-                for byte in self.flight(Agreed { version: 0x0303, suite: 0xc02f, group: 0x0017 }) {
+                for byte in self.flight(Agreed { version: 0x0303, suite: 0xc02f, group: 0x0017 }, &[0; 32]) {
                     if stream.write_all(&[byte]).await.is_err() {
                         return;
                     }
@@ -354,8 +357,8 @@ impl TlsPeer {
         }
     }
 
-    async fn play(&self, mut stream: TcpStream, agreed: Agreed) {
-        if stream.write_all(&self.flight(agreed)).await.is_err() {
+    async fn play(&self, mut stream: TcpStream, agreed: Agreed, random: &[u8; 32]) {
+        if stream.write_all(&self.flight(agreed, random)).await.is_err() {
             return;
         }
         let mut scrap = [0; 1024];
@@ -367,27 +370,30 @@ impl TlsPeer {
         finish(stream).await;
     }
 
+    /// A true signature where the library can make one (TLS 1.2), else bytes of its size.
+    fn sign(&self, version: u16, what: &[u8]) -> Vec<u8> {
+        let scheme =
+            if self.rsa { SignatureScheme::RSA_PKCS1_SHA256 } else { SignatureScheme::ECDSA_NISTP256_SHA256 };
+        let signer =
+            self.key.as_ref().filter(|_| version == 0x0303).and_then(|key| key.choose_scheme(&[scheme]));
+        signer
+            .and_then(|signer| signer.sign(what).ok())
+            .unwrap_or_else(|| noise(if self.rsa { 256 } else { 70 }))
+    }
+
     /// ServerHello to ServerHelloDone (or, for TLS 1.3, the ServerHello alone).
-    fn flight(&self, agreed: Agreed) -> Vec<u8> {
+    fn flight(&self, agreed: Agreed, client_random: &[u8; 32]) -> Vec<u8> {
         let mut messages = server_hello(agreed.version, agreed.suite);
+        let server_random = messages[6..38].to_vec();
         let list: Vec<u8> =
             self.chain.iter().flat_map(|c| [&(c.len() as u32).to_be_bytes()[1..], c].concat()).collect();
         messages.extend(message(11, &[&(list.len() as u32).to_be_bytes()[1..], &list].concat()));
         let exchange = Exchange::of(agreed.suite);
         let parameters = match exchange {
             Exchange::EcdheRsa | Exchange::EcdheEcdsa => {
-                let size = match agreed.group {
-                    0x001d => 32,
-                    0x0018 => 97,
-                    0x0019 => 133,
-                    _ => 65,
-                };
-                let mut point = noise(size);
-                if agreed.group != 0x001d {
-                    point[0] = 4;
-                }
+                let point = share(agreed.group);
                 let group = agreed.group.to_be_bytes();
-                Some([&[3, group[0], group[1], size as u8][..], &point].concat())
+                Some([&[3, group[0], group[1], point.len() as u8][..], &point].concat())
             }
             Exchange::DheRsa => {
                 let size = usize::from(self.policy.dh_bits / 8);
@@ -401,11 +407,13 @@ impl TlsPeer {
             }
             Exchange::Rsa | Exchange::Tls13 => None,
         };
-        if let Some(mut body) = parameters {
+        if let Some(parameters) = parameters {
+            let mut body = parameters.clone();
             if agreed.version >= 0x0303 {
                 body.extend(if self.rsa { [4, 1] } else { [4, 3] });
             }
-            let signature = noise(if self.rsa { 256 } else { 70 });
+            let signed = [client_random, server_random.as_slice(), &parameters].concat();
+            let signature = self.sign(agreed.version, &signed);
             body.extend((signature.len() as u16).to_be_bytes());
             body.extend(signature);
             messages.extend(message(12, &body));
@@ -445,6 +453,16 @@ fn records(version: u16, messages: &[u8]) -> Vec<u8> {
             [&[22, version[0], version[1], size[0], size[1]], part].concat()
         })
         .collect()
+}
+
+/// A public key in that group: a true one where the library has the group.
+fn share(group: u16) -> Vec<u8> {
+    let known = ring::ALL_KX_GROUPS.iter().find(|g| u16::from(g.name()) == group);
+    match known.and_then(|g| g.start().ok()) {
+        Some(exchange) => exchange.pub_key().to_vec(),
+        None if group == 0x001e => noise(56),
+        None => [vec![4], noise(132)].concat(),
+    }
 }
 
 fn noise(size: usize) -> Vec<u8> {

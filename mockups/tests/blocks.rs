@@ -15,6 +15,7 @@ use mockups::listen::Running;
 use mockups::nameserver::{self, Failure, Record, Zone};
 use mockups::proxy::{self, Config, Mode, Stranger};
 use mockups::silent::{BlackHole, ClosedPort, UNREACHABLE};
+use mockups::socks;
 use mockups::tlspeer::{ClientCertificate, Policy, Refusal, RefuseWhen, TlsPeer};
 use mockups::upstream::{self, Answer, Site};
 use rustls::{ClientConfig, RootCertStore};
@@ -557,6 +558,47 @@ async fn a_proxy_that_closes_the_tunnel_and_one_that_is_none() {
     assert_eq!(&banner, b"SSH-");
     let portal = open_proxy(&journal, target, |config| config.mode = Mode::Portal);
     assert!(connect(portal.address, "upstream.example.com:443", "").await.1.contains("text/html"));
+}
+
+#[tokio::test]
+async fn a_socks_proxy_passes_on_and_refuses() {
+    let journal = Journal::default();
+    let site = Site::wsus(NAME, Clock::starting_at(now()));
+    let server = upstream::serve_http("upstream:8530", &journal, Arc::new(site)).unwrap();
+    let target = server.address;
+    let serve = |accepts: Option<&str>, refuses| {
+        let table = Arc::new(move |host: &str, _: u16| (host == NAME).then_some(target));
+        let accepts = accepts.map(str::to_owned);
+        socks::serve("proxy", &journal, socks::Config { table, accepts, refuses }).unwrap()
+    };
+    let name = [&[5, 1, 0, 3, NAME.len() as u8], NAME.as_bytes(), &8530_u16.to_be_bytes()].concat();
+    let get = format!("GET /SelfUpdate/wuident.cab HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n");
+    let open = async |proxy: &Running, hello: &[u8], said: &[u8], request: &[u8]| {
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        stream.write_all(hello).await.unwrap();
+        let mut answer = vec![0; said.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, said);
+        let mut reply = vec![0; if hello.first() == Some(&5) { 10 } else { 8 }];
+        stream.write_all(request).await.unwrap();
+        stream.read_exact(&mut reply).await.unwrap();
+        (stream, reply[1])
+    };
+    let proxy = serve(None, None);
+    let (mut stream, code) = open(&proxy, &[5, 1, 0], &[5, 0], &name).await;
+    assert_eq!(code, 0);
+    assert!(ask(&mut stream, &get).await.starts_with("HTTP/1.1 200 "));
+    let four = [&[4, 1, 0x21, 0x52, 0, 0, 0, 1, b'u', 0], NAME.as_bytes(), &[0]].concat();
+    let (mut stream, code) = open(&proxy, &[], &[], &four).await;
+    assert_eq!(code, 90);
+    assert!(ask(&mut stream, &get).await.starts_with("HTTP/1.1 200 "));
+    let nowhere = [5, 1, 0, 3, 1, b'x', 0, 80];
+    assert_eq!(open(&proxy, &[5, 1, 0], &[5, 0], &nowhere).await.1, 4);
+    assert_eq!(open(&serve(None, Some(2)), &[5, 1, 0], &[5, 0], &name).await.1, 2);
+    let secret = [5, 1, 2, 1, 1, b'u', 1, b'p'];
+    let (_, code) = open(&serve(Some("u:p"), None), &secret, &[5, 2, 1, 0], &name).await;
+    assert_eq!(code, 0);
+    assert_eq!(journal.tunnels().len(), 5);
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ enum Command {
         /// Write the probe's files here instead of into a temporary folder
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Date everything from now, for clients that cannot be told another time
+        #[arg(long)]
+        now: bool,
         /// Run this in that folder, and end with it
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<String>,
@@ -55,8 +58,13 @@ fn main() -> ExitCode {
     let home = arguments.home.unwrap_or_else(load::home);
     match arguments.command {
         Command::List => list(&home),
-        Command::Up { name, dir, command } => match load::by_name(&home, &name) {
-            Ok(scenario) => up(&scenario, dir, &command),
+        Command::Up { name, dir, now, command } => match load::by_name(&home, &name) {
+            Ok(mut scenario) => {
+                if now {
+                    scenario.world.epoch = Some(jiff::Timestamp::now().to_string());
+                }
+                up(&scenario, dir, &command)
+            }
             Err(error) => failed(&error),
         },
         Command::Run { names } => run(&home, &names),

@@ -879,7 +879,7 @@ pub struct Proxy {
     pub accepts: Option<String>,
     /// The last message of NTLM (also inside Negotiate), or any answer to Digest, is let in unread.
     pub accepts_final: bool,
-    /// The status of `mode = "status"`. Default: 502.
+    /// The status of `mode = "status"`. Default: 502. With `mode = "socks"`: the code of every reply. Default: passes on.
     pub status: Option<u16>,
     /// What `X-Squid-Error` says then, such as `ERR_DNS_FAIL 0`.
     pub squid_error: Option<String>,
@@ -933,4 +933,6 @@ pub enum ProxyMode {
     Drip,
     /// The port speaks TLS.
     Tls,
+    /// It is a SOCKS proxy (4, 4a, 5): `accepts` is demanded by 5, `status` is the code that refuses all.
+    Socks,
 }

@@ -21,7 +21,7 @@ use mockups::proxy::{self, Mode, Stranger};
 use mockups::silent::{BlackHole, ClosedPort, UNREACHABLE};
 use mockups::tlspeer::{self, Policy, Refusal, TlsPeer};
 use mockups::upstream::{self, Answer as SiteAnswer, Kind, Site};
-use mockups::{listen, microsoft};
+use mockups::{listen, microsoft, socks};
 
 use crate::codes;
 use crate::load::Scenario;
@@ -640,6 +640,16 @@ impl<'a> Builder<'a> {
                 .find_map(|address| places.iter().find(|p| p.address == Some(*address) && p.port == port));
             Some(there.map_or(closed, |place| place.at))
         };
+        if proxy.mode == ProxyMode::Socks {
+            let refuses = match proxy.status.map(u8::try_from) {
+                None => None,
+                Some(Ok(code)) => Some(code),
+                Some(Err(_)) => return self.impossible("a SOCKS code is at most 255"),
+            };
+            let config = socks::Config { table: Arc::new(table), accepts: proxy.accepts.clone(), refuses };
+            let started = socks::serve(label, &self.journal, config)?;
+            return self.keep(started, &proxy.link);
+        }
         let mut config = proxy::Config::open(Arc::new(table), self.clock);
         config.mode = self.proxy_mode(proxy.mode)?;
         for (to, mode) in &proxy.to {
@@ -681,8 +691,8 @@ impl<'a> Builder<'a> {
             ProxyMode::Inspect => Mode::Inspect,
             ProxyMode::HugeHeaders => Mode::HugeHeaders,
             ProxyMode::Drip => Mode::Drip,
-            ProxyMode::Tls => {
-                return self.impossible("`tls` is a mode of a whole proxy, not of a destination");
+            ProxyMode::Tls | ProxyMode::Socks => {
+                return self.impossible("`tls` and `socks` are modes of a whole proxy, not of a destination");
             }
         })
     }
@@ -1009,26 +1019,31 @@ impl Running {
             }
         }
         let _ = writeln!(text, "  ssh{forwards} USER@THIS-MACHINE");
-        for (name, port) in &shown {
-            if name.contains('*') {
-                continue;
+        // Every host gets a loopback address of its own, so that two can have the same port.
+        let mut names: Vec<&str> = Vec::new();
+        for place in &self.places {
+            if !names.contains(&place.name.as_str()) {
+                names.push(&place.name);
             }
-            let Some(place) = self.places.iter().find(|p| p.name == *name && p.port == *port) else {
-                continue;
-            };
-            let _ = writeln!(
-                text,
-                "  netsh interface portproxy add v4tov4 listenaddress=127.0.0.1 listenport={port} \
-                 connectaddress=127.0.0.1 connectport={}",
-                place.at.port()
-            );
         }
-        let mut names: Vec<&str> = self.places.iter().map(|p| p.name.as_str()).collect();
-        names.dedup();
-        for name in names {
+        for (own, name) in (1..).zip(&names) {
+            let mut done: Vec<u16> = Vec::new();
+            for place in self.places.iter().filter(|p| p.name == *name) {
+                if done.contains(&place.port) {
+                    continue;
+                }
+                done.push(place.port);
+                let _ = writeln!(
+                    text,
+                    "  netsh interface portproxy add v4tov4 listenaddress=127.77.0.{own} listenport={} \
+                     connectaddress=127.0.0.1 connectport={}",
+                    place.port,
+                    place.at.port()
+                );
+            }
             let _ = writeln!(
                 text,
-                "  Add-Content $env:SystemRoot\\System32\\drivers\\etc\\hosts '127.0.0.1 {name}'"
+                "  Add-Content $env:SystemRoot\\System32\\drivers\\etc\\hosts '127.77.0.{own} {name}'"
             );
         }
         for file in &self.cacerts {
@@ -1037,6 +1052,7 @@ impl Running {
                 "  Import-Certificate -FilePath {file} -CertStoreLocation Cert:\\LocalMachine\\Root   # a test root: remove it afterwards"
             );
         }
+        text.push_str("  # afterwards: netsh interface portproxy reset, and take the lines out of hosts\n");
         text
     }
 }
