@@ -42,7 +42,7 @@ pub enum Failure {
 pub struct Record {
     /// A and AAAA.
     pub addresses: Vec<IpAddr>,
-    /// An alias that is followed where the server knows its target.
+    /// An alias that is followed where the server knows its target. `\DDD` is the byte with that decimal number.
     pub alias: Option<String>,
     /// Something else than an answer.
     pub failure: Option<Failure>,
@@ -151,7 +151,7 @@ impl Handler {
                 return Some((ResponseCode::NoError, Vec::new(), true));
             }
             if let Some(target) = &record.alias {
-                let target = Name::from_ascii(format!("{}.", target.trim_end_matches('.'))).ok()?;
+                let target = name_of(target)?;
                 answers.push(alias(&owner, &target));
                 owner = target;
                 continue;
@@ -195,6 +195,31 @@ impl Handler {
             MessageResponseBuilder::from_message_request(request).build(metadata, answers.iter(), [], [], []);
         respond.send_response(response).await.unwrap_or(nothing)
     }
+}
+
+/// A name whose labels may hold any byte, written as a backslash and three decimal digits.
+fn name_of(text: &str) -> Option<Name> {
+    let label = |text: &str| {
+        let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+        while let Some((first, after)) = rest.split_first() {
+            let code = after.get(..3).and_then(|d| std::str::from_utf8(d).ok()?.parse::<u8>().ok());
+            match (first, code) {
+                (b'\\', Some(code)) => {
+                    bytes.push(code);
+                    rest = &after[3..];
+                }
+                _ => {
+                    bytes.push(*first);
+                    rest = after;
+                }
+            }
+        }
+        bytes
+    };
+    let labels: Vec<Vec<u8>> = text.trim_end_matches('.').split('.').map(label).collect();
+    let mut name = Name::from_labels(labels.iter().map(Vec::as_slice)).ok()?;
+    name.set_fqdn(true);
+    Some(name)
 }
 
 fn alias(from: &Name, to: &Name) -> DnsRecord {

@@ -527,7 +527,11 @@ pub fn stranger(name: &str, journal: &Journal, what: Stranger) -> io::Result<Run
                 listen::drain(&mut stream, Duration::from_secs(1)).await;
             }
             Stranger::Mute => listen::drain(&mut stream, Duration::from_secs(600)).await,
-            Stranger::Hangup => {}
+            Stranger::Hangup => {
+                // FIN, whatever the client is saying.
+                let _ = stream.shutdown().await;
+                listen::drain(&mut stream, Duration::from_secs(1)).await;
+            }
         }
     })
 }

@@ -8,7 +8,7 @@ use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use mockups::authority::{self, Authority, AuthoritySpec, Key, LeafSpec, Minted};
 use mockups::hello;
-use mockups::http::{Clock, Variation};
+use mockups::http::{Clock, Fate, Variation};
 use mockups::journal::Journal;
 use mockups::link::{self, Faults};
 use mockups::listen::Running;
@@ -184,6 +184,10 @@ async fn a_name_server_answers_fails_and_cuts() {
         ("closed.example.com".to_owned(), record(Failure::Refused)),
         ("circle.example.com".to_owned(), record(Failure::Loop)),
         ("*.wild.example.com".to_owned(), record(Failure::NoAddress)),
+        (
+            "odd.example.com".to_owned(),
+            Record { alias: Some("o\\007d\\200.example.com".to_owned()), ..Record::default() },
+        ),
     ]);
     let server = nameserver::serve("dns", &journal, zone, Variation(5)).unwrap();
     let v4 = query(server.address, "Upstream.Example.com.", RecordType::A, false).await;
@@ -193,6 +197,9 @@ async fn a_name_server_answers_fails_and_cuts() {
     assert!(matches!(&v6.answers[0].data, RData::AAAA(_)));
     assert_eq!(query(server.address, "alias.example.com.", RecordType::A, false).await.answers.len(), 2);
     assert_eq!(query(server.address, "circle.example.com.", RecordType::A, false).await.answers.len(), 2);
+    let odd = query(server.address, "odd.example.com.", RecordType::A, false).await;
+    let RData::CNAME(target) = &odd.answers[0].data else { panic!("{odd:?}") };
+    assert_eq!(target.0.iter().next().unwrap().len(), 4, "raw bytes, not their spelling: {target:?}");
     for (name, code) in [
         ("nowhere.example.com.", ResponseCode::NXDomain),
         ("empty.example.com.", ResponseCode::NoError),
@@ -558,6 +565,50 @@ async fn a_proxy_that_closes_the_tunnel_and_one_that_is_none() {
     assert_eq!(&banner, b"SSH-");
     let portal = open_proxy(&journal, target, |config| config.mode = Mode::Portal);
     assert!(connect(portal.address, "upstream.example.com:443", "").await.1.contains("text/html"));
+}
+
+#[tokio::test]
+async fn hostile_answers_are_hostile() {
+    let journal = Journal::default();
+    let mut site = Site::wsus(NAME, Clock::starting_at(now()));
+    for (directory, fate) in [
+        ("content", Fate::HugeHeaders),
+        ("selfupdate", Fate::EndlessHeader),
+        ("clientwebservice", Fate::Drip),
+        ("serversyncwebservice", Fate::Truncated),
+        ("dssauthwebservice", Fate::Silence),
+    ] {
+        site.directories.insert(directory.to_owned(), Answer::Sent(fate));
+    }
+    let server = upstream::serve_http("upstream:8530", &journal, Arc::new(site)).unwrap();
+    let read = async |path: &str, most: usize, patience: u64| {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {NAME}\r\n\r\n").as_bytes()).await.unwrap();
+        let (mut size, mut blanks, mut buffer) = (0, false, vec![0; 65_536]);
+        let all = async {
+            while size < most {
+                match stream.read(&mut buffer).await {
+                    Ok(0) | Err(_) => return true,
+                    Ok(n) => {
+                        size += n;
+                        blanks |= buffer[..n].windows(4).any(|w| w == b"\r\n\r\n");
+                    }
+                }
+            }
+            false
+        };
+        let ended = tokio::time::timeout(Duration::from_millis(patience), all).await.unwrap_or(false);
+        (size, blanks, ended)
+    };
+    let (size, blanks, _) = read("/Content/AA/00.exe", 50_000_000, 20_000).await;
+    assert!(size >= 50_000_000 && !blanks, "{size}");
+    let (size, blanks, _) = read("/SelfUpdate/wuident.cab", 5_000_000, 20_000).await;
+    assert!(size >= 5_000_000 && !blanks, "{size}");
+    let (size, _, ended) = read("/ClientWebService/wusserverversion.xml", 1_000, 300).await;
+    assert!((1..4).contains(&size) && !ended, "{size}");
+    let (_, blanks, ended) = read("/ServerSyncWebService/ServerSyncWebService.asmx", 1_000_000, 20_000).await;
+    assert!(blanks && ended);
+    assert_eq!(read("/DssAuthWebService/DssAuthWebService.asmx", 1, 300).await, (0, false, false));
 }
 
 #[tokio::test]
