@@ -183,3 +183,99 @@ async fn an_impossible_world_is_an_error() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+/// A deviation for nearly every finding that the network can show: each must come up.
+const DEVIATIONS: &[(&str, &str)] = &[
+    ("microsoft-direct", "dns.records.'sws.update.microsoft.com' = 'nxdomain'"),
+    ("microsoft-direct", "dns.records.'sws.update.microsoft.com' = ['10.0.0.1']"),
+    ("microsoft-direct", "dns.also.second = { 'sws.update.microsoft.com' = 'servfail' }"),
+    ("microsoft-direct", "dns.silent = true"),
+    (
+        "microsoft-direct",
+        "dns.records.'sws.update.microsoft.com' = { addresses = ['198.51.100.10'], truncated = true }",
+    ),
+    ("microsoft-direct", "dns.records.'sws.update.microsoft.com' = 'cname edge.example.com'"),
+    ("microsoft-direct", "source.port.443.speaks = 'blackhole'"),
+    (
+        "microsoft-direct",
+        "source = { addresses = ['198.51.100.10', '2001:db8::10'], address.'2001:db8::10'.speaks = 'unreachable' }",
+    ),
+    ("microsoft-direct", "source.port.443.link.hole = 1200"),
+    ("microsoft-direct", "source.tls = { versions = ['1.0'], refuses = 'rst' }"),
+    ("microsoft-direct", "source.tls = { suites = ['c028', 'c027'] }"),
+    ("microsoft-direct", "source.tls = { refuses_when = 'always', refuses = 'fin' }"),
+    ("microsoft-direct", "source.tls.signatures = ['0601']"),
+    ("microsoft-direct", "source.certificate.issuer = 'inspector'"),
+    ("microsoft-direct", "extra.content.dir.'*' = 'range-refused'"),
+    ("microsoft-direct", "extra.content.port.80.speaks = 'hangup'"),
+    ("microsoft-proxy", "proxy.mode = 'inspect'"),
+    (
+        "microsoft-proxy",
+        "proxy = { mode = 'authenticate', challenge = ['Negotiate', 'NTLM'], accepts_final = true }",
+    ),
+    ("microsoft-proxy", "proxy = { mode = 'authenticate-broken', challenge = ['NTLM'] }"),
+    ("microsoft-proxy", "proxy = { mode = 'status', status = 503, squid_error = 'ERR_DNS_FAIL 0' }"),
+    ("microsoft-proxy", "proxy = { mode = 'portal', redirect = 'http://portal.example.com/' }"),
+    ("microsoft-proxy", "proxy.speaks = 'ssh'"),
+    ("microsoft-proxy", "proxy.speaks = 'closed'"),
+    ("microsoft-proxy", "proxy.mode = 'tls'"),
+    ("microsoft-proxy", "proxy.mode = 'socks'"),
+    ("microsoft-proxy", "proxy.mode = 'close-tunnel'"),
+    ("microsoft-proxy", "proxy.to.'sws.update.microsoft.com:443' = 'forbidden'"),
+    ("microsoft-proxy", "ssl_proxy = { mode = 'forbidden' }"),
+    ("upstream-https", "upstream.certificate.sends = ['leaf']"),
+    ("upstream-https", "upstream.certificate.sends = ['leaf', 'root']"),
+    ("upstream-https", "upstream.certificate.sends = ['intermediate', 'leaf', 'inspector/root']"),
+    ("upstream-https", "upstream.certificate.sends = ['pem:certificates/upstream-sha1.pem', 'intermediate']"),
+    (
+        "upstream-https",
+        "upstream = { tls.scripted = true, certificate.sends = ['pem:certificates/upstream-rsa768.pem', 'intermediate'] }",
+    ),
+    ("upstream-https", "upstream.certificate.self_signed = true"),
+    ("upstream-https", "upstream.certificate = { not_before = '-2y', not_after = '-1d' }"),
+    ("upstream-https", "upstream.certificate = { san = [], cn = 'upstream.example.com' }"),
+    ("upstream-https", "upstream.certificate.usage = ['client']"),
+    ("upstream-https", "upstream.certificate.issuer = 'other'\nauthority.other.one_tier = true"),
+    ("upstream-https", "authority.site = { not_after = '-1d' }"),
+    ("upstream-https", "authority.site = { not_a_ca = true }"),
+    ("upstream-https", "authority.site = { permits = ['example.org'] }"),
+    (
+        "upstream-https",
+        "authority.site.revoked = ['upstream']\nupstream.certificate.crl = 'http://pki.example.com/site.crl'\n\
+         upstream.certificate.aia = 'http://pki.example.com/site.crt'\n[change.extra.pki]\nname = 'pki.example.com'\nport.80 = {}\n\
+         serves = { '/site.crl' = 'site/crl', '/site.crt' = 'site/intermediate' }",
+    ),
+    ("upstream-https", "at = '+3y'"),
+    ("upstream-https", "upstream.clock = '+40m'"),
+    ("upstream-https", "upstream.port.8531.speaks = 'http'"),
+    ("upstream-https", "upstream.port.8531.to_plain = 'bad-request'"),
+    ("upstream-https", "upstream.tls.client_certificate = 'required'"),
+    (
+        "upstream-https",
+        "upstream.tls = { versions = ['1.2'], suites = ['TLS_DHE_RSA_WITH_AES_256_GCM_SHA384'], dh_bits = 1024 }",
+    ),
+    ("upstream-https", "upstream.dir.'*' = 'pool-down'"),
+    ("upstream-https", "upstream.method.GetAuthConfig = 'fault:ServerBusy'"),
+    ("upstream-https", "upstream.port.8530.dir.SelfUpdate = 'ssl-required'"),
+    ("upstream-https", "file.'store.pem' = { certificates = ['site/root', 'upstream/leaf', 'microsoft'] }"),
+    ("upstream-https", "file.'events.txt' = { text = 'x', encoding = 'utf-16' }"),
+];
+
+#[tokio::test]
+async fn every_kind_of_deviation_comes_up() {
+    for (world, change) in DEVIATIONS {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["worlds", "faults/x"] {
+            std::fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        let from = load::home().join(format!("worlds/{world}.toml"));
+        std::fs::copy(from, home.path().join(format!("worlds/{world}.toml"))).unwrap();
+        let fault = format!("world = '{world}'\nabout = 'x'\n[change]\n{change}\n");
+        std::fs::write(home.path().join("faults/x/f.toml"), fault).unwrap();
+        let mut scenario =
+            load::by_name(home.path(), "f").unwrap_or_else(|error| panic!("{change}\n{error}"));
+        scenario.fixtures = load::home().join("fixtures");
+        let up = World::up(&scenario, &home.path().join("run"));
+        up.unwrap_or_else(|error| panic!("{change}\n{error}"));
+    }
+}
