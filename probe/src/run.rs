@@ -22,6 +22,13 @@ pub trait Observer: Send + Sync {
     }
 }
 
+/// Tells nobody.
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observed(&self, _: &PathInfo, _: &Observation) {}
+}
+
 /// Why a run gives no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
@@ -67,11 +74,21 @@ pub async fn diagnose(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    if files.is_empty() {
+    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
+    diagnose_inputs(settings, store, &inputs, observer).await
+}
+
+/// Diagnoses the server that these inputs come from.
+pub async fn diagnose_inputs(
+    settings: &Settings,
+    store: &TrustStore,
+    inputs: &[Input],
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
+    if inputs.is_empty() {
         return Err(RunError::NoInput { says: HAND_OVER.to_string() });
     }
-    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
-    let Reading { facts, saved, problems, .. } = facts::read(&inputs);
+    let Reading { facts, saved, problems, .. } = facts::read(inputs);
     for problem in &problems {
         observer.trouble(&problem.to_string());
     }

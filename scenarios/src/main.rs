@@ -143,17 +143,37 @@ fn up(scenario: &load::Scenario, dir: Option<PathBuf>, command: &[String]) -> Ex
 }
 
 fn run(home: &std::path::Path, names: &[String]) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("wsuslab: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut code = ExitCode::SUCCESS;
     for name in names {
-        match load::by_name(home, name) {
-            Ok(scenario) => match runner::run(&scenario) {
-                Ok(()) => println!("{name}: as written"),
-                Err(error) => {
-                    eprintln!("wsuslab: {error}");
-                    code = ExitCode::FAILURE;
-                }
-            },
+        let scenario = match load::by_name(home, name) {
+            Ok(scenario) => scenario,
             Err(error) => return failed(&error),
+        };
+        let ran = match runtime.block_on(runner::run(&scenario)) {
+            Ok(ran) => ran,
+            Err(error) => {
+                eprintln!("wsuslab: {}: {error}", scenario.name);
+                code = ExitCode::FAILURE;
+                continue;
+            }
+        };
+        print!("{}: {}\n\n", scenario.name, scenario.about);
+        print!("{}", wsusprobe::report::text::render(&ran.report, Default::default()));
+        if ran.problems.is_empty() {
+            eprintln!("wsuslab: {} came out as written (seed {})", scenario.name, ran.seed);
+            continue;
+        }
+        code = ExitCode::FAILURE;
+        eprintln!("wsuslab: {} came out otherwise than written (seed {}):", scenario.name, ran.seed);
+        for problem in &ran.problems {
+            eprintln!("  {problem}");
         }
     }
     code

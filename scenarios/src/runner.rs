@@ -1,27 +1,132 @@
-//! Puts a world and the probe together.
+//! Puts a world and the probe together, and compares what comes out with what was written.
+
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
+use wsusprobe::cli::target::target;
+use wsusprobe::diagnosis;
+use wsusprobe::evidence::Evidence;
+use wsusprobe::facts::Input;
+use wsusprobe::report::Report;
+use wsusprobe::run::{self, Silent};
+use wsusprobe::settings::layers::Given;
+use wsusprobe::trust::TrustStore;
 
 use crate::load::Scenario;
-use crate::schema::Expect;
+use crate::schema::{Ask, Expect, World};
+use crate::witness;
+use crate::world::{Running, UpError};
 
-/// Why a scenario was not run, or what came out otherwise than written.
+/// Why a scenario gave no report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The probe's library is not wired to the lab.
-    #[error(
-        "{0}: the probe is not wired to the lab yet; `wsuslab up` brings the world up to be probed by hand"
-    )]
-    NotWired(String),
+    /// The world did not come up.
+    #[error(transparent)]
+    Up(#[from] UpError),
+    /// The folder cannot be used.
+    #[error("the scenario's folder: {0}")]
+    Folder(#[from] std::io::Error),
+    /// The probe did not take what a user would have written.
+    #[error("the probe refuses: {0}")]
+    Refused(String),
 }
 
-/// Brings a scenario's world up, runs the probe in it and compares what comes out.
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// The report.
+    pub report: Report,
+    /// In what it differs from what was written; empty where it does not.
+    pub problems: Vec<String>,
+    /// What varied.
+    pub seed: u64,
+}
+
+/// Brings a scenario's world up and runs the probe's library in it.
 ///
 /// # Errors
-/// Always, for now: nothing is run.
-pub fn run(scenario: &Scenario) -> Result<(), RunError> {
-    Err(RunError::NotWired(scenario.name.clone()))
+/// There was no report at all.
+pub async fn run(scenario: &Scenario) -> Result<Ran, RunError> {
+    let folder = tempfile::tempdir()?;
+    let running = World::up(scenario, folder.path())?;
+    let report = by_library(scenario, &running).await?;
+    Ok(ran(scenario, &running, report))
+}
+
+/// Brings a scenario's world up and runs a built program in it.
+///
+/// # Errors
+/// There was no report at all.
+pub async fn run_program(scenario: &Scenario, program: &Path) -> Result<Ran, RunError> {
+    let folder = tempfile::tempdir()?;
+    let running = World::up(scenario, folder.path())?;
+    let ended = tokio::process::Command::new(program)
+        .args(&running.args)
+        .args(["-o", "json", "-q"])
+        .current_dir(&running.dir)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let text = String::from_utf8_lossy(&ended.stdout);
+    let report = wsusprobe::report::json::read(&text)
+        .map_err(|error| RunError::Refused(format!("{error}; {}", String::from_utf8_lossy(&ended.stderr).trim())))?;
+    let mut ran = ran(scenario, &running, report);
+    let unreadable = ran.report.findings.iter().any(|f| f.id == "input/unreadable");
+    let code = ran.report.verdict.exit_code().max(u8::from(unreadable));
+    if ended.status.code() != Some(code.into()) {
+        ran.problems.push(format!("the program exits with {:?}, not {code}", ended.status.code()));
+    }
+    Ok(ran)
+}
+
+/// Gives a report back, as saved, to be judged again: in what the answer differs.
+pub fn replay(report: &Report) -> Vec<String> {
+    let saved = wsusprobe::report::json::render(report);
+    let again = match wsusprobe::report::json::read(&saved) {
+        Ok(again) => again,
+        Err(error) => return vec![format!("the saved report cannot be read: {error}")],
+    };
+    let Report { settings, facts, paths, observations, .. } = again;
+    let evidence = Evidence { settings, facts, paths, observations };
+    let judged = Report::new(diagnosis::judge(&evidence), evidence);
+    if judged == *report { Vec::new() } else { vec!["replayed, the report is another".to_owned()] }
+}
+
+async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, RunError> {
+    let refused = |error: &dyn std::fmt::Display| RunError::Refused(error.to_string());
+    let given = Given::from_toml(&running.settings_text, &running.dir).map_err(|e| refused(&e))?;
+    let mut settings = given.settings();
+    if let Some(until) = &scenario.world.until {
+        settings.until = wsusprobe::evidence::Layer::of_id(until);
+    }
+    let store = TrustStore::load(&settings).map_err(|e| refused(&e))?;
+    let world = &scenario.world;
+    let asked = world.ask.unwrap_or(if world.check.is_empty() { Ask::Diagnose } else { Ask::Check });
+    let report = match asked {
+        Ask::Check => {
+            let targets: Result<Vec<_>, _> = world.check.iter().map(|url| target(url)).collect();
+            run::check(&settings, &store, &targets.map_err(|e| refused(&e))?, &Silent).await
+        }
+        _ => {
+            let flags = usize::from(world.until.is_some()) * 2 + world.args.len();
+            let inputs: Result<Vec<Input>, std::io::Error> = running.args[1 + flags..]
+                .iter()
+                .map(|name| Ok(Input::bytes(name.clone(), std::fs::read(running.dir.join(name))?)))
+                .collect();
+            run::diagnose_inputs(&settings, &store, &inputs?, &Silent).await
+        }
+    };
+    report.map_err(|e| refused(&e))
+}
+
+fn ran(scenario: &Scenario, running: &Running, report: Report) -> Ran {
+    let value = serde_json::to_value(&report).unwrap_or_default();
+    let mut wrong = problems(&scenario.expect, &value);
+    wrong.extend(witness::problems(&scenario.expect.journal, &running.journal));
+    Ran { report, problems: wrong, seed: running.seed }
 }
 
 /// Everything in which the probe's JSON report (schema 1) differs from what was expected; empty where it is as

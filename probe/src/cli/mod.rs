@@ -3,7 +3,7 @@
 mod args;
 mod explain;
 mod progress;
-mod target;
+pub mod target;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
