@@ -222,7 +222,14 @@ fn cover(seen: &Seen, given: &mut Given) {
             first.subject,
             crate::report::describe::outcome(&first.outcome)
         );
-        given.add(rules::finding("unexplained", Role::Cause, Confidence::Possible, &path.subject(), says, because));
+        given.add(rules::finding(
+            "unexplained",
+            Role::Cause,
+            Confidence::Possible,
+            &path.subject(),
+            says,
+            because,
+        ));
     }
 }
 
@@ -235,7 +242,11 @@ fn left_open(seen: &Seen, given: &mut Given) {
         {
             given.open(
                 "How does the path go on?",
-                format!("The run to {} ended at its deadline of {}.", path.subject(), seen.evidence.settings.deadline),
+                format!(
+                    "The run to {} ended at its deadline of {}.",
+                    path.subject(),
+                    seen.evidence.settings.deadline
+                ),
                 "run again with a longer --deadline",
                 vec![cut.id.clone()],
             );
@@ -272,7 +283,10 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
         })
     };
     let faulty = findings.iter().any(|f| {
-        f.role == Role::Cause && f.severity == Severity::Error && f.confidence <= Confidence::Likely && authoritative(f)
+        f.role == Role::Cause
+            && f.severity == Severity::Error
+            && f.confidence <= Confidence::Likely
+            && authoritative(f)
     });
     let causes: Vec<_> = findings.iter().filter(|f| f.role == Role::Cause).collect();
     let needed: Vec<_> = seen.needed().collect();
@@ -286,7 +300,8 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let re_signed = findings.iter().any(|f| f.id == "proxy/inspection" && f.role == Role::Contributing);
     if faulty {
         Verdict::Faulty
-    } else if nothing_reached || only_possible || re_signed || findings.iter().any(|f| f.id == "unexplained") {
+    } else if nothing_reached || only_possible || re_signed || findings.iter().any(|f| f.id == "unexplained")
+    {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {
         Verdict::Degraded
@@ -311,15 +326,22 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
         });
     }
     for path in seen.needed() {
-        for layer in [Layer::Name, Layer::Dial, Layer::Proxy, Layer::Tls, Layer::Trust, Layer::Http, Layer::Wsus] {
+        for layer in
+            [Layer::Name, Layer::Dial, Layer::Proxy, Layer::Tls, Layer::Trust, Layer::Http, Layer::Wsus]
+        {
             let own: Vec<_> = path.own.iter().copied().filter(|o| o.layer == layer).collect();
-            let asked = |o: &&Observation| !matches!(o.outcome, Outcome::NotAsked { .. } | Outcome::NotReached { .. });
+            let asked = |o: &&Observation| {
+                !matches!(o.outcome, Outcome::NotAsked { .. } | Outcome::NotReached { .. })
+            };
             let seen_here: Vec<_> = own.into_iter().filter(asked).collect();
             let failed = path.failed();
             let blamed = findings.iter().any(|f| {
-                f.layer() == layer && f.severity <= Severity::Warning && seen_here.iter().any(|o| f.because.contains(&o.id))
+                f.layer() == layer
+                    && f.severity <= Severity::Warning
+                    && seen_here.iter().any(|o| f.because.contains(&o.id))
             });
-            if seen_here.is_empty() || blamed || seen_here.iter().any(|o| failed.iter().any(|f| f.id == o.id)) {
+            if seen_here.is_empty() || blamed || seen_here.iter().any(|o| failed.iter().any(|f| f.id == o.id))
+            {
                 continue;
             }
             if layer == Layer::Name && !path.resolved() {

@@ -74,13 +74,19 @@ impl Net {
         self.redirections
             .iter()
             .find(|r| {
-                (r.host.is_none() || r.address() == Some(address.ip())) && r.port.is_none_or(|p| p == address.port())
+                (r.host.is_none() || r.address() == Some(address.ip()))
+                    && r.port.is_none_or(|p| p == address.port())
             })
             .map_or(address, |r| r.to)
     }
 
     /// Connects to an address, redirected unless it stands in for a name.
-    pub async fn dial(&self, address: SocketAddr, stands_in: bool, wait: Duration) -> Result<TcpStream, DialAnswer> {
+    pub async fn dial(
+        &self,
+        address: SocketAddr,
+        stands_in: bool,
+        wait: Duration,
+    ) -> Result<TcpStream, DialAnswer> {
         let to = if stands_in { address } else { self.redirected(address) };
         #[allow(clippy::disallowed_methods, reason = "this is the room of sockets")]
         let connecting = TcpStream::connect(to);

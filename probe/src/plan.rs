@@ -197,7 +197,8 @@ mod tests {
         let target = service_of("https://fe2.update.microsoft.com/v6").unwrap();
         assert_eq!(target.path, "/v6/ServerSyncWebService/ServerSyncWebService.asmx");
         assert_eq!(target.port, 443);
-        let actor = service_of("https://x.example.com/v6/ServerSyncWebService/ServerSyncWebService.asmx").unwrap();
+        let actor =
+            service_of("https://x.example.com/v6/ServerSyncWebService/ServerSyncWebService.asmx").unwrap();
         assert_eq!(actor.path, "/v6/ServerSyncWebService/ServerSyncWebService.asmx");
         assert!(service_of("sws.update.microsoft.com").is_none());
         assert!(service_of("ftp://x").is_none());

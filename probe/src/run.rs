@@ -101,7 +101,9 @@ pub async fn diagnose_inputs(
             Ok(judged(evidence))
         }
         [report] => Ok(judged(replayed(report.clone(), facts))),
-        _ => Err(RunError::NoInput { says: "several saved reports at once are not read yet: give one".into() }),
+        _ => {
+            Err(RunError::NoInput { says: "several saved reports at once are not read yet: give one".into() })
+        }
     }
 }
 

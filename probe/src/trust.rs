@@ -55,12 +55,9 @@ impl TrustStore {
             store.anchors.push((glob.clone(), read_file(file)?));
         }
         if settings.trust == Trust::System {
-            store.trusted.extend(
-                rustls_native_certs::load_native_certs()
-                    .certs
-                    .iter()
-                    .filter_map(|der| certificate::read(der, CertificateFrom::Store, Timestamp::UNIX_EPOCH).ok()),
-            );
+            store.trusted.extend(rustls_native_certs::load_native_certs().certs.iter().filter_map(|der| {
+                certificate::read(der, CertificateFrom::Store, Timestamp::UNIX_EPOCH).ok()
+            }));
         }
         Ok(store)
     }

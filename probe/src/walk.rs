@@ -11,8 +11,8 @@ use hickory_proto::rr::RecordType;
 use crate::codec::soap;
 use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
 use crate::evidence::{
-    Ask, Broken, ChainSeen, DialAnswer, Evidence, HelloAnswer, HttpAnswer, Layer, NameAnswer,
-    Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
+    Ask, Broken, ChainSeen, DialAnswer, Evidence, HelloAnswer, HttpAnswer, Layer, NameAnswer, Observation,
+    Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
 };
 use crate::facts::{Fact, FactView};
 use crate::net::{Net, Stream, now};
@@ -64,7 +64,8 @@ pub async fn walk(
             walker.cut(&paths);
         }
     }
-    let Log { paths, observations, .. } = walker.log.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let Log { paths, observations, .. } =
+        walker.log.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     Evidence { settings: settings.clone(), facts, paths, observations }
 }
 
@@ -179,7 +180,9 @@ impl Walker<'_> {
     fn saw_a_date(&self) -> bool {
         let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         log.observations.iter().any(|o| match &o.outcome {
-            Outcome::Http { url, answer, .. } => url.starts_with("http://") && answer.header("date").is_some(),
+            Outcome::Http { url, answer, .. } => {
+                url.starts_with("http://") && answer.header("date").is_some()
+            }
             Outcome::Proxy { answer: ProxyAnswer::Status { headers, .. }, .. } => {
                 headers.iter().any(|(name, _)| name == "date")
             }
@@ -188,11 +191,27 @@ impl Walker<'_> {
     }
 
     /// A path that comes up on the way.
-    fn also(&self, like: &PathInfo, role: PathRole, target: Target, proxy: Option<ProxyHop>, ask: Ask, until: Layer) -> PathInfo {
+    fn also(
+        &self,
+        like: &PathInfo,
+        role: PathRole,
+        target: Target,
+        proxy: Option<ProxyHop>,
+        ask: Ask,
+        until: Layer,
+    ) -> PathInfo {
         let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         log.next_path += 1;
         let id = format!("p{}", log.next_path);
-        let path = PathInfo { id, role, needed: false, target, proxy, ask, until: until.min(like_until(like, self.settings)) };
+        let path = PathInfo {
+            id,
+            role,
+            needed: false,
+            target,
+            proxy,
+            ask,
+            until: until.min(like_until(like, self.settings)),
+        };
         log.paths.push(path.clone());
         path
     }
@@ -208,24 +227,33 @@ impl Walker<'_> {
         let target = &path.target;
         let clock = async {
             // Beside an upstream its other ports say what time it is.
-            if is_microsoft_host(&target.host) && Reached::any(&lanes, |l| l.out_of_date) && !self.saw_a_date() {
+            if is_microsoft_host(&target.host)
+                && Reached::any(&lanes, |l| l.out_of_date)
+                && !self.saw_a_date()
+            {
                 let plain = Target { scheme: Scheme::Http, port: 80, path: "/".into(), ..target.clone() };
-                let again = self.also(path, PathRole::Clock, plain, path.proxy.clone(), Ask::Get, Layer::Http);
+                let again =
+                    self.also(path, PathRole::Clock, plain, path.proxy.clone(), Ask::Get, Layer::Http);
                 self.path(&again, self.net.patience.min(BESIDE)).await;
             }
         };
         let direct = async {
             // Re-signing is told by what the same name shows without the proxy.
             if path.proxy.is_some() && Reached::any(&lanes, |l| l.untrusted) {
-                let again =
-                    self.also(path, PathRole::Direct, target.clone(), None, path.ask, Layer::Trust);
+                let again = self.also(path, PathRole::Direct, target.clone(), None, path.ask, Layer::Trust);
                 self.path(&again, self.net.patience).await;
             }
         };
         let by_winhttp = async {
             if let (Some(hop), None, false) = (winhttp, &path.proxy, done) {
-                let again =
-                    self.also(path, PathRole::WinHttp, target.clone(), Some(hop.clone()), path.ask, Layer::Wsus);
+                let again = self.also(
+                    path,
+                    PathRole::WinHttp,
+                    target.clone(),
+                    Some(hop.clone()),
+                    path.ask,
+                    Layer::Wsus,
+                );
                 self.path(&again, self.net.patience).await;
             }
         };
@@ -235,8 +263,14 @@ impl Walker<'_> {
                 && is_microsoft_host(&target.host)
                 && target.host != endpoint.host
             {
-                let again =
-                    self.also(path, PathRole::Repair, endpoint, path.proxy.clone(), Ask::AuthConfig, Layer::Wsus);
+                let again = self.also(
+                    path,
+                    PathRole::Repair,
+                    endpoint,
+                    path.proxy.clone(),
+                    Ask::AuthConfig,
+                    Layer::Wsus,
+                );
                 self.path(&again, self.net.patience).await;
             }
         };
@@ -260,8 +294,14 @@ impl Walker<'_> {
         let client = async {
             if answered {
                 let target = at(target.scheme, target.port, soap::CLIENT, target);
-                let client =
-                    self.also(path, PathRole::Client, target, path.proxy.clone(), Ask::ClientConfig, Layer::Wsus);
+                let client = self.also(
+                    path,
+                    PathRole::Client,
+                    target,
+                    path.proxy.clone(),
+                    Ask::ClientConfig,
+                    Layer::Wsus,
+                );
                 self.path(&client, self.net.patience).await;
             }
         };
@@ -274,17 +314,31 @@ impl Walker<'_> {
                     (Scheme::Https, port) => port.saturating_sub(1).max(1),
                 };
                 let target = at(Scheme::Http, port, "/selfupdate/wuident.cab", target);
-                let path = self.also(path, PathRole::SelfUpdate, target, path.proxy.clone(), Ask::SelfUpdate, Layer::Http);
+                let path = self.also(
+                    path,
+                    PathRole::SelfUpdate,
+                    target,
+                    path.proxy.clone(),
+                    Ask::SelfUpdate,
+                    Layer::Http,
+                );
                 self.path(&path, if done { self.net.patience.min(BESIDE) } else { self.net.patience }).await;
             }
         };
-        let others = join_all(WSUS_PORTS.iter().filter(|&&port| port != target.port).map(|&port| async move {
-            let scheme = if matches!(port, 443 | 8531) { Scheme::Https } else { Scheme::Http };
-            let target = at(scheme, port, soap::SERVER_SYNC, target);
-            let other =
-                self.also(path, PathRole::OtherPort, target, path.proxy.clone(), Ask::AuthConfig, Layer::Wsus);
-            self.path(&other, if done { self.net.patience.min(BESIDE) } else { self.net.patience }).await;
-        }));
+        let others =
+            join_all(WSUS_PORTS.iter().filter(|&&port| port != target.port).map(|&port| async move {
+                let scheme = if matches!(port, 443 | 8531) { Scheme::Https } else { Scheme::Http };
+                let target = at(scheme, port, soap::SERVER_SYNC, target);
+                let other = self.also(
+                    path,
+                    PathRole::OtherPort,
+                    target,
+                    path.proxy.clone(),
+                    Ask::AuthConfig,
+                    Layer::Wsus,
+                );
+                self.path(&other, if done { self.net.patience.min(BESIDE) } else { self.net.patience }).await;
+            }));
         join(join(client, self_update), others).await;
     }
 
@@ -349,7 +403,16 @@ impl Walker<'_> {
                         let began = Began::now();
                         let outcome = name::ask(&self.net, server.0, host, record, wait).await;
                         let question = second.then_some("a second resolver");
-                        self.record(path, None, Layer::Name, subject, &began, question, outcome.clone(), None);
+                        self.record(
+                            path,
+                            None,
+                            Layer::Name,
+                            subject,
+                            &began,
+                            question,
+                            outcome.clone(),
+                            None,
+                        );
                         Some(outcome)
                     }
                 })
@@ -363,7 +426,9 @@ impl Walker<'_> {
         let answers = if second { system } else { direct };
         let mut lanes: Vec<Lane> = Vec::new();
         for outcome in answers {
-            let Outcome::Name { answer: NameAnswer::Addresses { addresses, .. }, .. } = outcome else { continue };
+            let Outcome::Name { answer: NameAnswer::Addresses { addresses, .. }, .. } = outcome else {
+                continue;
+            };
             for address in addresses {
                 let lane = Lane { address: SocketAddr::new(address, port), stands_in: false };
                 let wanted = self.settings.family.is_none_or(|only| only == Family::of(address));
@@ -407,10 +472,22 @@ impl Walker<'_> {
             Some(hop) if https || hop.kind != ProxyKind::Http => {
                 let began = Began::now();
                 let answer = proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await;
-                let broken = matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Broken { .. }, .. });
-                let refused_here =
-                    matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Status { code: 403 | 405, .. }, .. });
-                self.record(path, Some(lane), Layer::Proxy, &hop_subject, &began, None, answer.outcome, answer.raw);
+                let broken =
+                    matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Broken { .. }, .. });
+                let refused_here = matches!(
+                    answer.outcome,
+                    Outcome::Proxy { answer: ProxyAnswer::Status { code: 403 | 405, .. }, .. }
+                );
+                self.record(
+                    path,
+                    Some(lane),
+                    Layer::Proxy,
+                    &hop_subject,
+                    &began,
+                    None,
+                    answer.outcome,
+                    answer.raw,
+                );
                 match answer.tunnel {
                     Some(tunnel) => tunnel,
                     None => {
@@ -499,8 +576,10 @@ impl Walker<'_> {
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
         let plain = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::PlainHttp { .. }, .. });
-        let silent =
-            matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::Broken { how: Broken::Timeout }, .. });
+        let silent = matches!(
+            answer.outcome,
+            Outcome::Hello { answer: HelloAnswer::Broken { how: Broken::Timeout }, .. }
+        );
         let broken = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::Broken { .. }, .. });
         self.record(path, Some(lane), Layer::Tls, &subject, &began, None, answer.outcome, answer.raw);
         let flight = match answer.flight {
@@ -565,7 +644,10 @@ impl Walker<'_> {
         for _ in 0..MOST_ELIMINATIONS {
             let (greeting, offer) =
                 schannel::hello_with(TLS12, widening, self.server_name(path), left.clone());
-            match self.differential(path, lane, "the suites that are left at TLS 1.2", greeting, offer, wait).await {
+            match self
+                .differential(path, lane, "the suites that are left at TLS 1.2", greeting, offer, wait)
+                .await
+            {
                 Some((TLS12, suite)) if left.contains(&suite) => left.retain(|&other| other != suite),
                 _ => break,
             }
@@ -586,7 +668,16 @@ impl Walker<'_> {
         let answer = hello::ask(stream, &greeting, offer, wait).await;
         let chosen = answer.flight.map(|flight| (flight.version, flight.suite));
         let subject = path.target.subject();
-        self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(question), answer.outcome, answer.raw);
+        self.record(
+            path,
+            Some(lane),
+            Layer::Tls,
+            &subject,
+            &began,
+            Some(question),
+            answer.outcome,
+            answer.raw,
+        );
         chosen
     }
 
@@ -604,7 +695,14 @@ impl Walker<'_> {
     }
 
     /// Whether the same destination is granted on 443.
-    async fn proxy_allows_443(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, subject: &str, wait: Duration) {
+    async fn proxy_allows_443(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        hop: &ProxyHop,
+        subject: &str,
+        wait: Duration,
+    ) {
         let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
         let began = Began::now();
         let answer = proxy::tunnel(hop.kind, stream, &path.target.host, 443, wait).await;
@@ -630,8 +728,7 @@ impl Walker<'_> {
                 return;
             }
         }
-        let target =
-            Target { scheme: Scheme::Https, host: CONTROL_HOST.into(), port: 443, path: "/".into() };
+        let target = Target { scheme: Scheme::Https, host: CONTROL_HOST.into(), port: 443, path: "/".into() };
         let control = self.also(path, PathRole::Control, target, Some(hop.clone()), Ask::Get, Layer::Tls);
         let Some(stream) = self.open(&control, lane, wait).await else { return };
         let none = Widening { suites: false, groups: false };
@@ -650,7 +747,9 @@ impl Walker<'_> {
             Ask::ClientConfig => Some(soap::GET_CONFIG),
             Ask::Get | Ask::SelfUpdate => None,
         };
-        let Some(answer) = self.exchange(path, lane, stream, &path.target, request, None, wait).await else { return };
+        let Some(answer) = self.exchange(path, lane, stream, &path.target, request, None, wait).await else {
+            return;
+        };
         let Outcome::Http { answer: seen, .. } = &answer.outcome else { return };
         let HttpAnswer::Response { status, .. } = seen else {
             self.other_scheme(path, lane, wait).await;
@@ -675,7 +774,16 @@ impl Walker<'_> {
             self.other_scheme(path, lane, wait).await;
         }
         let outcome = Outcome::Soap { operation: request.operation.into(), answer: soap };
-        self.record(path, Some(lane), Layer::Wsus, &path.target.subject(), &Began::now(), None, outcome, None);
+        self.record(
+            path,
+            Some(lane),
+            Layer::Wsus,
+            &path.target.subject(),
+            &Began::now(),
+            None,
+            outcome,
+            None,
+        );
     }
 
     /// SelfUpdate's older file beside the one that was served.
@@ -776,7 +884,9 @@ impl IssuerSource for Fetcher<'_, '_> {
             let request = Request { method: "GET", target: &target, absolute: false, headers: &[], body: "" };
             let answer = exchange::send(Box::new(stream), request, self.wait).await;
             match answer.outcome {
-                Outcome::Http { answer: HttpAnswer::Response { status: 200, complete: true, .. }, .. } => {
+                Outcome::Http {
+                    answer: HttpAnswer::Response { status: 200, complete: true, .. }, ..
+                } => {
                     return certificate_of(answer.body);
                 }
                 Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. } => {
@@ -829,7 +939,8 @@ impl Walker<'_> {
             Resolver::System => outcomes.push(name::ask_system(&self.net, host, self.net.patience).await),
             Resolver::Dns => {
                 for server in &self.settings.dns {
-                    outcomes.push(name::ask(&self.net, server.0, host, RecordType::A, self.net.patience).await);
+                    outcomes
+                        .push(name::ask(&self.net, server.0, host, RecordType::A, self.net.patience).await);
                 }
             }
             Resolver::None => return Err("no resolver, by the settings".into()),
@@ -838,7 +949,9 @@ impl Walker<'_> {
         for outcome in outcomes {
             if let Outcome::Name { answer: NameAnswer::Addresses { addresses, .. }, .. } = outcome {
                 lanes.extend(
-                    addresses.into_iter().map(|a| Lane { address: SocketAddr::new(a, port), stands_in: false }),
+                    addresses
+                        .into_iter()
+                        .map(|a| Lane { address: SocketAddr::new(a, port), stands_in: false }),
                 );
             }
         }

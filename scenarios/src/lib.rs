@@ -3,6 +3,7 @@
 //! [`schema`] says what a file may hold, [`load`] reads files and merges a fault into its world, [`world`] brings
 //! one up, [`witness`] compares what its servers saw, [`runner`] puts it and the probe together.
 
+pub mod cli;
 pub mod codes;
 pub mod load;
 pub mod runner;

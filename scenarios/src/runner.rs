@@ -71,8 +71,9 @@ pub async fn run_program(scenario: &Scenario, program: &Path) -> Result<Ran, Run
         .output()
         .await?;
     let text = String::from_utf8_lossy(&ended.stdout);
-    let report = wsusprobe::report::json::read(&text)
-        .map_err(|error| RunError::Refused(format!("{error}; {}", String::from_utf8_lossy(&ended.stderr).trim())))?;
+    let report = wsusprobe::report::json::read(&text).map_err(|error| {
+        RunError::Refused(format!("{error}; {}", String::from_utf8_lossy(&ended.stderr).trim()))
+    })?;
     let mut ran = ran(scenario, &running, report);
     let unreadable = ran.report.findings.iter().any(|f| f.id == "input/unreadable");
     let code = ran.report.verdict.exit_code().max(u8::from(unreadable));

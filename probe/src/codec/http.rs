@@ -120,8 +120,14 @@ mod tests {
 
     #[test]
     fn schemes_come_in_order_and_parameters_are_none() {
-        assert_eq!(schemes(["Negotiate", "NTLM", r#"Basic realm="a, b", charset="UTF-8""#]), ["Negotiate", "NTLM", "Basic"]);
-        assert_eq!(schemes([r#"digest realm="x", nonce="y=, Basic z", qop="auth", basic realm=q"#]), ["digest", "basic"]);
+        assert_eq!(
+            schemes(["Negotiate", "NTLM", r#"Basic realm="a, b", charset="UTF-8""#]),
+            ["Negotiate", "NTLM", "Basic"]
+        );
+        assert_eq!(
+            schemes([r#"digest realm="x", nonce="y=, Basic z", qop="auth", basic realm=q"#]),
+            ["digest", "basic"]
+        );
         assert_eq!(schemes(["NTLM TlRMTVNTUAACAAAA=="]), ["NTLM"]);
         assert!(schemes([", ,"]).is_empty());
     }
@@ -131,7 +137,10 @@ mod tests {
         assert_eq!(head(b"HTTP/1.1 407 Proxy Auth"), Ok(None));
         let whole = head(b"HTTP/1.0 407 Need\x1bpass\r\nX: y\r\n\r\nbody").unwrap_or(None);
         assert!(whole.is_none_or(|h| !h.reason.contains('\u{1b}')));
-        let plain = head(b"HTTP/1.1 503 Gone\r\nX-Squid-Error: ERR_DNS_FAIL 0\r\nContent-Length: 4\r\n\r\nbody").unwrap().unwrap();
+        let plain =
+            head(b"HTTP/1.1 503 Gone\r\nX-Squid-Error: ERR_DNS_FAIL 0\r\nContent-Length: 4\r\n\r\nbody")
+                .unwrap()
+                .unwrap();
         assert_eq!((plain.status, plain.content_length()), (503, Some(4)));
         assert_eq!(plain.header("x-squid-error"), Some("ERR_DNS_FAIL 0"));
         assert!(head(b"SSH-2.0-x\r\n").is_err());

@@ -142,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_page_is_no_soap() {
-        assert_eq!(answer("GetAuthConfig", b"<html><body>GetAuthConfigResult</body></html>"), SoapAnswer::NotSoap);
+        assert_eq!(
+            answer("GetAuthConfig", b"<html><body>GetAuthConfigResult</body></html>"),
+            SoapAnswer::NotSoap
+        );
         assert_eq!(answer("GetAuthConfig", b""), SoapAnswer::NotSoap);
         let deep = "<Envelope>".repeat(5000);
         assert_eq!(answer("GetAuthConfig", deep.as_bytes()), SoapAnswer::NotSoap);

@@ -222,7 +222,9 @@ impl FlightReader {
             if major != 3 || length > 16384 + 2048 || !matches!(kind, 20..=23) {
                 return self.stop(Looks::Unknown);
             }
-            let Some(fragment) = self.bytes.get(self.at + 5..self.at + 5 + length) else { return Reading::More };
+            let Some(fragment) = self.bytes.get(self.at + 5..self.at + 5 + length) else {
+                return Reading::More;
+            };
             match kind {
                 22 => {
                     self.handshake.extend_from_slice(fragment);

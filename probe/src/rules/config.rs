@@ -9,12 +9,25 @@ use crate::rules::With;
 use crate::settings::is_host_name;
 
 pub(super) const READS: &[&str] = &[
-    "name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked", "config",
-    "winhttp-proxy", "log-endpoint", "log-failure",
+    "name",
+    "dial",
+    "proxy",
+    "hello",
+    "chain",
+    "handshake",
+    "http",
+    "soap",
+    "not-reached",
+    "not-asked",
+    "config",
+    "winhttp-proxy",
+    "log-endpoint",
+    "log-failure",
 ];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
-const DECOMMISSIONED: [&str; 3] = ["fe2.update.microsoft.com", "update.microsoft.com", "www.update.microsoft.com"];
+const DECOMMISSIONED: [&str; 3] =
+    ["fe2.update.microsoft.com", "update.microsoft.com", "www.update.microsoft.com"];
 /// Being retired; shut for WSUS 3.0 SP2 since 2022-01-10.
 const RETIRING: &str = "sws1.update.microsoft.com";
 /// The endpoint of Windows Server 2012 and later.
@@ -75,7 +88,9 @@ fn endpoint(seen: &Seen, given: &mut Given) {
     for fact in facts.all() {
         let url = match &fact.statement {
             Statement::LogEndpoint { url } => url.clone(),
-            Statement::LogFailure { failure: LoggedFailure::NameNotResolved { host }, .. } if !host.is_empty() => {
+            Statement::LogFailure { failure: LoggedFailure::NameNotResolved { host }, .. }
+                if !host.is_empty() =>
+            {
                 format!("https://{host}")
             }
             _ => continue,
@@ -94,7 +109,9 @@ fn endpoint(seen: &Seen, given: &mut Given) {
             "config/endpoint-decommissioned"
         } else if host == RETIRING {
             "config/endpoint-retiring"
-        } else if by_configuration && (host != CURRENT || target.as_ref().is_some_and(|t| t.scheme != Scheme::Https)) {
+        } else if by_configuration
+            && (host != CURRENT || target.as_ref().is_some_and(|t| t.scheme != Scheme::Https))
+        {
             "config/endpoint-unknown"
         } else {
             continue;
@@ -119,9 +136,8 @@ fn endpoint(seen: &Seen, given: &mut Given) {
             given.add(found.role(Role::Note).severity(Severity::Info));
             continue;
         }
-        let state = walked(
-            seen.needed().filter(|p| p.info.role == PathRole::Source && p.info.target.host == host),
-        );
+        let state =
+            walked(seen.needed().filter(|p| p.info.role == PathRole::Source && p.info.target.host == host));
         if !by_configuration && configured.is_some() {
             // The configuration has another one now: the log may be from before.
             given.add(found.possible());
@@ -141,7 +157,8 @@ fn endpoint(seen: &Seen, given: &mut Given) {
         && let Ok(number) = number.trim().parse::<i64>()
         && number < REDIRECTOR
     {
-        let says = format!("MUUrl is right and RedirectorChangeNumber is {number}; {REDIRECTOR} belongs to it.");
+        let says =
+            format!("MUUrl is right and RedirectorChangeNumber is {number}; {REDIRECTOR} belongs to it.");
         given.add(note("config/redirector-number", "RedirectorChangeNumber", says, vec![fact.id.clone()]));
     }
 }
@@ -181,7 +198,12 @@ fn proxies(seen: &Seen, given: &mut Given) {
             shown("SslProxyName"),
             shown("SslProxyServerPort")
         );
-        let found = cause("config/ssl-proxy-incomplete", "SslProxyName", says, vec![uses.id.clone(), fact.id.clone()]);
+        let found = cause(
+            "config/ssl-proxy-incomplete",
+            "SslProxyName",
+            says,
+            vec![uses.id.clone(), fact.id.clone()],
+        );
         let found = found.role(role);
         given.add(if https { found } else { found.role(Role::Note).severity(Severity::Warning) });
     }
@@ -217,12 +239,19 @@ fn upstream(seen: &Seen, given: &mut Given) {
     if let (true, Some((fact, true))) = (from_microsoft, replica) {
         let says = "IsReplicaServer is True and SyncFromMicrosoftUpdate is True: a replica takes its approvals from an \
                     upstream, and Microsoft is none.";
-        given.add(note("config/replica-of-microsoft", "IsReplicaServer", says, vec![fact.id.clone(), source.id.clone()]));
+        given.add(note(
+            "config/replica-of-microsoft",
+            "IsReplicaServer",
+            says,
+            vec![fact.id.clone(), source.id.clone()],
+        ));
     }
     if from_microsoft {
         return;
     }
-    let Some((named, name)) = facts.config("UpstreamWsusServerName").filter(|(_, name)| !name.trim().is_empty()) else {
+    let Some((named, name)) =
+        facts.config("UpstreamWsusServerName").filter(|(_, name)| !name.trim().is_empty())
+    else {
         let says = "SyncFromMicrosoftUpdate is False and UpstreamWsusServerName is empty: there is nothing to synchronize from.";
         given.add(cause("config/upstream-missing", "UpstreamWsusServerName", says, vec![source.id.clone()]));
         return;
@@ -260,7 +289,10 @@ fn upstream(seen: &Seen, given: &mut Given) {
                 "UpstreamWsusServerUseSsl is {} and UpstreamWsusServerPortNumber is {port}, which is the other one's by default.",
                 if ssl { "True" } else { "False" }
             );
-            given.add(weighed(cause("config/port-ssl-mismatch", "UpstreamWsusServerUseSsl", says, because), state));
+            given.add(weighed(
+                cause("config/port-ssl-mismatch", "UpstreamWsusServerUseSsl", says, because),
+                state,
+            ));
         }
     }
 }

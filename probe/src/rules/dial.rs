@@ -29,7 +29,9 @@ pub(super) fn dials<'a>(path: &PathSeen<'a>) -> Vec<(SocketAddr, &'a DialAnswer,
 fn path_dials(seen: &Seen, path: &PathSeen, given: &mut Given) {
     let all = dials(path);
     let connects = |family: Family| {
-        all.iter().any(|(address, answer, _)| Family::of(address.ip()) == family && **answer == DialAnswer::Connected)
+        all.iter().any(|(address, answer, _)| {
+            Family::of(address.ip()) == family && **answer == DialAnswer::Connected
+        })
     };
     let target = &path.info.target;
     let stated = place::dial_is_stated(&seen.evidence.settings, &target.host, target.port);
@@ -43,8 +45,10 @@ fn path_dials(seen: &Seen, path: &PathSeen, given: &mut Given) {
         }
         let ids = || failed.iter().map(|(.., o)| o.id.clone()).collect::<Vec<_>>();
         let shown = |list: &[&&(SocketAddr, &DialAnswer, &Observation)]| {
-            let parts: Vec<String> =
-                list.iter().map(|(address, answer, _)| format!("{} {}", address.ip(), word(answer))).collect();
+            let parts: Vec<String> = list
+                .iter()
+                .map(|(address, answer, _)| format!("{} {}", address.ip(), word(answer)))
+                .collect();
             parts.join(", ")
         };
         if connects(family) {
@@ -71,7 +75,14 @@ fn path_dials(seen: &Seen, path: &PathSeen, given: &mut Given) {
                 shown(&failed),
                 if silent { " The service tries them as well, and waits." } else { "" }
             );
-            let found = finding("dial/family-unusable", Role::Note, Confidence::Certain, &path.subject(), says, ids());
+            let found = finding(
+                "dial/family-unusable",
+                Role::Note,
+                Confidence::Certain,
+                &path.subject(),
+                says,
+                ids(),
+            );
             given.add(weigh(found.severity(if silent { Severity::Warning } else { Severity::Info })));
         } else {
             for (id, fits) in KINDS {

@@ -5,8 +5,16 @@ use crate::diagnosis::{Role, Severity};
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
 use crate::rules::With;
 
-pub(super) const READS: &[&str] =
-    &["log-failure", "log-sync", "client-log", "console", "elsewhere", "config-unavailable", "port-test", "config"];
+pub(super) const READS: &[&str] = &[
+    "log-failure",
+    "log-sync",
+    "client-log",
+    "console",
+    "elsewhere",
+    "config-unavailable",
+    "port-test",
+    "config",
+];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     client_logs(seen, given);
@@ -25,7 +33,10 @@ fn client_logs(seen: &Seen, given: &mut Given) {
             "{} is {log}, the Windows Update client's: it says nothing of the server's synchronization.",
             fact.source.file
         );
-        given.add(note("history/client-log", &fact.source.file, says, vec![fact.id.clone()]).severity(Severity::Info));
+        given.add(
+            note("history/client-log", &fact.source.file, says, vec![fact.id.clone()])
+                .severity(Severity::Info),
+        );
     }
 }
 
@@ -38,7 +49,10 @@ fn console(seen: &Seen, given: &mut Given) {
              synchronization in particular.",
             fact.source.file
         );
-        given.add(note("history/console-only", &fact.source.file, says, vec![fact.id.clone()]).severity(Severity::Info));
+        given.add(
+            note("history/console-only", &fact.source.file, says, vec![fact.id.clone()])
+                .severity(Severity::Info),
+        );
     }
 }
 
@@ -67,8 +81,12 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
                 "update files: they are fetched apart from metadata",
                 "look for event 364 and at the content folder's permissions",
             ),
-            ElsewherePart::Database => ("the database", "look whether its service runs: Get-Service 'MSSQL*'"),
-            ElsewherePart::ClientScan => ("a client's scan", "hand over SoftwareDistribution.log of the WSUS server"),
+            ElsewherePart::Database => {
+                ("the database", "look whether its service runs: Get-Service 'MSSQL*'")
+            }
+            ElsewherePart::ClientScan => {
+                ("a client's scan", "hand over SoftwareDistribution.log of the WSUS server")
+            }
         };
         let shown: String = excerpt.chars().take(100).collect();
         given.open(
@@ -158,12 +176,16 @@ fn failing(seen: &Seen, given: &mut Given) {
 /// What several causes share stays a question, with the test that would tell them apart.
 fn logged(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
-        let Statement::LogFailure { failure, process, excerpt: _, count, .. } = &fact.statement else { continue };
+        let Statement::LogFailure { failure, process, excerpt: _, count, .. } = &fact.statement else {
+            continue;
+        };
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
         let times = if *count > 1 { format!(" {count} times") } else { String::new() };
         let said = format!("{} names{times} {}{where_}", fact.source.file, word(failure));
         let (question, why, test) = match failure {
-            LoggedFailure::ConnectionBroken | LoggedFailure::NoCommonAlgorithm | LoggedFailure::SecureChannel => (
+            LoggedFailure::ConnectionBroken
+            | LoggedFailure::NoCommonAlgorithm
+            | LoggedFailure::SecureChannel => (
                 "Why was the TLS connection broken off?",
                 "TLS 1.0 of the import path, a missing update on Windows Server 2012 or 2012 R2, a cipher policy, a proxy and \
                  a port without TLS all write this text",
@@ -245,7 +267,9 @@ fn port_tests(seen: &Seen, given: &mut Given) {
         } else if !connected {
             given.open(
                 "Why does Test-NetConnection fail?",
-                format!("To {host}:{port} it {result}; name, route, firewall and a stopped listener all look so."),
+                format!(
+                    "To {host}:{port} it {result}; name, route, firewall and a stopped listener all look so."
+                ),
                 &format!("wsusprobe check of {} from this server", place::list(&[format!("{host}:{port}")])),
                 vec![fact.id.clone()],
             );

@@ -29,16 +29,25 @@ fn by_iis(answer: &HttpAnswer) -> bool {
 /// The observation that shows TLS on a plain port, where it was asked.
 pub(super) fn tls_on_the_port<'a>(path: &PathSeen<'a>, lane: &str) -> Option<&'a Observation> {
     path.questions(lane, "TLS on the same port").find(|o| {
-        matches!(o.outcome, Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. })
+        matches!(
+            o.outcome,
+            Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. }
+        )
     })
 }
 
 /// An observation of the same host that shows the services over TLS on another port.
 pub(super) fn over_tls<'a>(seen: &Seen<'a>, path: &PathSeen) -> Option<&'a Observation> {
     seen.of_role(PathRole::OtherPort)
-        .filter(|other| other.info.target.host == path.info.target.host && other.info.target.scheme == Scheme::Https)
+        .filter(|other| {
+            other.info.target.host == path.info.target.host && other.info.target.scheme == Scheme::Https
+        })
         .find_map(|other| {
-            other.own.iter().copied().find(|o| matches!(o.outcome, Outcome::Soap { answer: SoapAnswer::Result { .. }, .. }))
+            other
+                .own
+                .iter()
+                .copied()
+                .find(|o| matches!(o.outcome, Outcome::Soap { answer: SoapAnswer::Result { .. }, .. }))
         })
 }
 
@@ -79,16 +88,24 @@ fn exchange(
     }
     match answer {
         HttpAnswer::Broken { how: Broken::Timeout } => {
-            let says = format!("{subject} took the request and answered nothing within {}.", seen.evidence.settings.timeout);
+            let says = format!(
+                "{subject} took the request and answered nothing within {}.",
+                seen.evidence.settings.timeout
+            );
             given.add(cause("http/timeout", &subject, says, because));
         }
         HttpAnswer::Broken { .. } => {
-            let says = format!("{subject} took the request and closed the connection before its answer was whole.");
+            let says =
+                format!("{subject} took the request and closed the connection before its answer was whole.");
             given.add(cause("http/truncated", &subject, says, because));
         }
         HttpAnswer::NotHttp { looks } => {
             let raw = observation.raw.as_deref().unwrap_or_default();
-            let what = if *looks == Looks::TooLarge { "more than any head holds" } else { "something that is no HTTP" };
+            let what = if *looks == Looks::TooLarge {
+                "more than any head holds"
+            } else {
+                "something that is no HTTP"
+            };
             let says = format!("{subject} answers {what}: \"{}\".", raw.chars().take(60).collect::<String>());
             given.add(cause("http/not-wsus", &subject, says, because));
         }
@@ -113,20 +130,43 @@ fn response(
     let mut because = vec![observation.id.clone()];
     let server = answer.header("server").unwrap_or("no Server header");
     let who = format!("{url} answers {status} ({server})");
-    let mut add = |id: &str, says: String, because: Vec<String>| given.add(cause(id, &subject, says, because));
+    let mut add =
+        |id: &str, says: String, because: Vec<String>| given.add(cause(id, &subject, says, because));
     let of_path = path.info.ask == Ask::Get;
     match status {
         503 if by_http_sys(answer) => {
-            add("http/pool-down", format!("{who}: HTTP.sys itself, because the application pool behind it is stopped or its queue is full."), because);
+            add(
+                "http/pool-down",
+                format!(
+                    "{who}: HTTP.sys itself, because the application pool behind it is stopped or its queue is full."
+                ),
+                because,
+            );
         }
-        503 => add("http/unavailable", format!("{who}: the service is unavailable, by another's word than HTTP.sys'."), because),
+        503 => add(
+            "http/unavailable",
+            format!("{who}: the service is unavailable, by another's word than HTTP.sys'."),
+            because,
+        ),
         400 | 404 if by_http_sys(answer) => {
-            add("http/no-site", format!("{who}: HTTP.sys itself, because no site is bound to this name and port, or it is stopped."), because);
+            add(
+                "http/no-site",
+                format!(
+                    "{who}: HTTP.sys itself, because no site is bound to this name and port, or it is stopped."
+                ),
+                because,
+            );
         }
         404 if of_path || by_iis(answer) => {
-            add("http/not-found", format!("{who}: a web server is there, and this directory or file is not."), because);
+            add(
+                "http/not-found",
+                format!("{who}: a web server is there, and this directory or file is not."),
+                because,
+            );
         }
-        401 => add("http/unauthorized", format!("{who}: it wants credentials where WSUS sends none."), because),
+        401 => {
+            add("http/unauthorized", format!("{who}: it wants credentials where WSUS sends none."), because)
+        }
         403 if body.contains("403.7") => {
             add("http/client-certificate", format!("{who}: it wants a client certificate (403.7)."), because);
         }
@@ -137,25 +177,49 @@ fn response(
             let over_tls = over_tls(seen, path).or_else(|| tls_on_the_port(path, lane.lane));
             if let (Scheme::Http, Some(tls)) = (path.info.target.scheme, over_tls) {
                 because.push(tls.id.clone());
-                add("http/ssl-required", format!("{who} over plain HTTP, and the same service answers over TLS."), because);
+                add(
+                    "http/ssl-required",
+                    format!("{who} over plain HTTP, and the same service answers over TLS."),
+                    because,
+                );
             } else if let Some(asked) = asked_for_certificate(lane) {
                 because.push(asked);
-                add("http/client-certificate", format!("{who}, and the TLS handshake asked for a client certificate."), because);
+                add(
+                    "http/client-certificate",
+                    format!("{who}, and the TLS handshake asked for a client certificate."),
+                    because,
+                );
             } else {
-                add("http/unauthorized", format!("{who}: access is denied where WSUS comes without credentials."), because);
+                add(
+                    "http/unauthorized",
+                    format!("{who}: access is denied where WSUS comes without credentials."),
+                    because,
+                );
             }
         }
         300..=399 => {
             let location = answer.header("location").unwrap_or_default();
-            add("http/redirect", format!("{who} and redirects to {location}: synchronization does not follow that."), because);
+            add(
+                "http/redirect",
+                format!("{who} and redirects to {location}: synchronization does not follow that."),
+                because,
+            );
         }
-        500..=599 => add("http/server-error", format!("{who} without a SOAP fault: the web application behind it is broken."), because),
+        500..=599 => add(
+            "http/server-error",
+            format!("{who} without a SOAP fault: the web application behind it is broken."),
+            because,
+        ),
         200..=299 if !complete => {
             add("http/truncated", format!("{who}, and the answer ends before its length."), because);
         }
         200..=299 => {
             let start: String = body.chars().take(80).collect();
-            add("http/not-wsus", format!("{who}, and what it sends is no answer of WSUS: \"{start}\"."), because);
+            add(
+                "http/not-wsus",
+                format!("{who}, and what it sends is no answer of WSUS: \"{start}\"."),
+                because,
+            );
         }
         // A plain port that says 400 and was not found to speak TLS, and a TLS port that says so to a hello with a
         // certificate request, are other rules' matters.

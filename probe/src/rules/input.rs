@@ -10,7 +10,10 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
         if let Statement::Unreadable { expected, found } = &fact.statement {
             let line = fact.source.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let says = format!("{}{line}: expected {expected}, found {found}. Everything else was used.", fact.source.file);
+            let says = format!(
+                "{}{line}: expected {expected}, found {found}. Everything else was used.",
+                fact.source.file
+            );
             given.add(note("input/unreadable", &fact.source.file, says, vec![fact.id.clone()]));
         }
     }
@@ -38,7 +41,12 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
                     "MUUrl is \"{url}\" ({}), and the log names {} ({}): one of them is older.",
                     configured.source.file, other.host, fact.source.file
                 );
-                given.add(note("input/contradictory", "MUUrl", says, vec![configured.id.clone(), fact.id.clone()]));
+                given.add(note(
+                    "input/contradictory",
+                    "MUUrl",
+                    says,
+                    vec![configured.id.clone(), fact.id.clone()],
+                ));
             }
         }
     }

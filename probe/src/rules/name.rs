@@ -9,7 +9,17 @@ use crate::facts::Statement;
 use crate::plan::is_microsoft_host;
 
 pub(super) const READS: &[&str] = &[
-    "name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked", "resolved",
+    "name",
+    "dial",
+    "proxy",
+    "hello",
+    "chain",
+    "handshake",
+    "http",
+    "soap",
+    "not-reached",
+    "not-asked",
+    "resolved",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -60,7 +70,8 @@ pub(super) fn told(observations: &[&Observation]) -> String {
 
 fn unresolved(seen: &Seen, path: &PathSeen, given: &mut Given) {
     let failures = path.name_failures();
-    let kinds: Vec<&NameAnswer> = failures.iter().filter_map(|o| answer(o)).map(|(_, _, answer)| answer).collect();
+    let kinds: Vec<&NameAnswer> =
+        failures.iter().filter_map(|o| answer(o)).map(|(_, _, answer)| answer).collect();
     // An answer about the name says more than an answer about the server; silence says least.
     let id = if kinds.contains(&&NameAnswer::NotFound) {
         "name/not-found"
@@ -101,7 +112,9 @@ fn is_not_public(address: IpAddr) -> bool {
         }
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => is_not_public(v4.into()),
-            None => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+            None => {
+                v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
+            }
         },
     }
 }
@@ -172,10 +185,8 @@ fn disagreement(seen: &Seen, given: &mut Given) {
             .map(|(_, id, answer)| (id, answer))
             .collect();
         // A and AAAA of one server are one answer: an address, if either gives one.
-        let Some(&(direct_id, direct_answer)) = direct
-            .iter()
-            .find(|(_, a)| matches!(a, NameAnswer::Addresses { .. }))
-            .or_else(|| direct.first())
+        let Some(&(direct_id, direct_answer)) =
+            direct.iter().find(|(_, a)| matches!(a, NameAnswer::Addresses { .. })).or_else(|| direct.first())
         else {
             continue;
         };
@@ -200,7 +211,12 @@ fn disagreement(seen: &Seen, given: &mut Given) {
                     kind(direct_answer),
                     word(direct_answer)
                 );
-                given.add(note("name/resolvers-disagree", &path.subject(), says, vec![id.into(), direct_id.into()]));
+                given.add(note(
+                    "name/resolvers-disagree",
+                    &path.subject(),
+                    says,
+                    vec![id.into(), direct_id.into()],
+                ));
                 break;
             }
         }

@@ -37,14 +37,18 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     let mut open: Vec<&str> = Vec::new();
     for path in seen.needed().filter(|p| p.walked()) {
         let target = &path.info.target;
-        let (host, port) =
-            path.info.proxy.as_ref().map_or((target.host.as_str(), target.port), |hop| (hop.host.as_str(), hop.port));
+        let (host, port) = path
+            .info
+            .proxy
+            .as_ref()
+            .map_or((target.host.as_str(), target.port), |hop| (hop.host.as_str(), hop.port));
         let mut add = |what| {
             if !open.contains(&what) {
                 open.push(what);
             }
         };
-        if !name_is_stated(settings, host) && path.own.iter().any(|o| super::seen::kind(&o.outcome) == "name") {
+        if !name_is_stated(settings, host) && path.own.iter().any(|o| super::seen::kind(&o.outcome) == "name")
+        {
             add("its name resolution");
         }
         if !dial_is_stated(settings, host, port) && !path.lanes.is_empty() {
@@ -57,12 +61,17 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     if !open.is_empty() {
         let because = seen
             .needed()
-            .filter_map(|p| p.own.iter().find(|o| !matches!(super::seen::kind(&o.outcome), "not-asked" | "not-reached")))
+            .filter_map(|p| {
+                p.own.iter().find(|o| !matches!(super::seen::kind(&o.outcome), "not-asked" | "not-reached"))
+            })
             .map(|o| o.id.clone())
             .collect();
         given.open(
             "Does the WSUS server see the same?",
-            format!("This run stood in the server's place; of the server itself it does not know {}.", list(&open)),
+            format!(
+                "This run stood in the server's place; of the server itself it does not know {}.",
+                list(&open)
+            ),
             "run wsusprobe on the WSUS server, under the account of its service where it matters",
             because,
         );

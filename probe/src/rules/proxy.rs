@@ -2,12 +2,20 @@
 
 use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
-use crate::evidence::{
-    Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer,
-};
+use crate::evidence::{Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer};
 
 pub(super) const READS: &[&str] = &[
-    "name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked", "config",
+    "name",
+    "dial",
+    "proxy",
+    "hello",
+    "chain",
+    "handshake",
+    "http",
+    "soap",
+    "not-reached",
+    "not-asked",
+    "config",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -18,7 +26,9 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         unreachable(path, &mut mine);
         for (lane, observation) in path.failures() {
             match &observation.outcome {
-                Outcome::Proxy { answer, .. } => refusal(seen, path, lane.lane, observation, answer, &mut mine),
+                Outcome::Proxy { answer, .. } => {
+                    refusal(seen, path, lane.lane, observation, answer, &mut mine)
+                }
                 Outcome::Hello { .. } => closed(seen, path, lane.lane, observation, &mut mine),
                 _ => {}
             }
@@ -96,7 +106,11 @@ fn refusal(
                 let says = format!(
                     "The proxy {hop} denies CONNECT to {target} ({code}{}){}.",
                     own_words(answer),
-                    if granted.is_some() { ", and grants the same host on port 443" } else { ", and says that it is the port" }
+                    if granted.is_some() {
+                        ", and grants the same host on port 443"
+                    } else {
+                        ", and says that it is the port"
+                    }
                 );
                 given.add(cause("proxy/port-denied", &target, says, because));
             } else {
@@ -122,22 +136,36 @@ fn refusal(
                 Looks::TooLarge => "more than any proxy's answer holds",
                 Looks::Http | Looks::Unknown => "something that is no HTTP",
             };
-            let raw = observation.raw.as_deref().map(|raw| format!(": \"{}\"", first(raw, 60))).unwrap_or_default();
+            let raw =
+                observation.raw.as_deref().map(|raw| format!(": \"{}\"", first(raw, 60))).unwrap_or_default();
             let says = format!("What answers at {hop} is no HTTP proxy: it sends {what}{raw}.");
             given.add(cause("proxy/not-a-proxy", &hop, says, because));
         }
         ProxyAnswer::Broken { how } => {
             let tls = path.questions(lane, "TLS to the proxy itself").find(|o| {
-                matches!(o.outcome, Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. })
+                matches!(
+                    o.outcome,
+                    Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. }
+                )
             });
             if let Some(tls) = tls {
-                let says = format!("What answers at {hop} speaks TLS and no plain HTTP: WSUS cannot use it as a proxy.");
-                given.add(cause("proxy/not-a-proxy", &hop, says, vec![observation.id.clone(), tls.id.clone()]));
+                let says = format!(
+                    "What answers at {hop} speaks TLS and no plain HTTP: WSUS cannot use it as a proxy."
+                );
+                given.add(cause(
+                    "proxy/not-a-proxy",
+                    &hop,
+                    says,
+                    vec![observation.id.clone(), tls.id.clone()],
+                ));
             } else if *how == Broken::Timeout {
-                let says = format!("The proxy {hop} takes the connection and answers nothing to CONNECT {target}.");
+                let says =
+                    format!("The proxy {hop} takes the connection and answers nothing to CONNECT {target}.");
                 given.add(cause("proxy/unreachable", &hop, says, because));
             } else {
-                let says = format!("What listens at {hop} closes the connection on CONNECT {target} without an answer.");
+                let says = format!(
+                    "What listens at {hop} closes the connection on CONNECT {target} without an answer."
+                );
                 given.add(cause("proxy/not-a-proxy", &hop, says, because).likely());
             }
         }
@@ -164,7 +192,13 @@ fn first(text: &str, count: usize) -> String {
     text.chars().take(count).collect()
 }
 
-fn challenged(seen: &Seen, path: &PathSeen, observation: &Observation, schemes: &[String], given: &mut Given) {
+fn challenged(
+    seen: &Seen,
+    path: &PathSeen,
+    observation: &Observation,
+    schemes: &[String],
+    given: &mut Given,
+) {
     let hop = path.hop_subject();
     let facts = &seen.facts;
     let offers = |names: &[&str]| schemes.iter().any(|s| names.iter().any(|n| s.eq_ignore_ascii_case(n)));
@@ -230,7 +264,11 @@ fn challenged(seen: &Seen, path: &PathSeen, observation: &Observation, schemes: 
             let rest = "This run has none.";
             let found = cause("proxy/auth-required", &hop, says(rest), because);
             // A configuration that says half of it leaves the other half open.
-            given.add(if anonymous.is_some() || facts.flag("UseProxy").is_some() { found.likely() } else { found });
+            given.add(if anonymous.is_some() || facts.flag("UseProxy").is_some() {
+                found.likely()
+            } else {
+                found
+            });
         }
     }
 }
@@ -243,7 +281,8 @@ fn closed(seen: &Seen, path: &PathSeen, lane: &str, observation: &Observation, g
         .questions(lane, "a tunnel into which nothing is sent")
         .find(|o| matches!(o.outcome, Outcome::Proxy { answer: ProxyAnswer::ClosedTunnel, .. }));
     if let Some(empty) = empty {
-        let says = format!("The proxy {hop} grants the tunnel to {target} and closes it before anything is sent.");
+        let says =
+            format!("The proxy {hop} grants the tunnel to {target} and closes it before anything is sent.");
         given.add(cause("proxy/closed", &target, says, vec![observation.id.clone(), empty.id.clone()]));
         return;
     }
@@ -260,7 +299,9 @@ fn closed(seen: &Seen, path: &PathSeen, lane: &str, observation: &Observation, g
             "Through the proxy {hop} every hello to {target} is broken off, and the same hello to {} is answered.",
             control.subject
         );
-        given.add(cause("proxy/closed", &target, says, vec![observation.id.clone(), control.id.clone()]).likely());
+        given.add(
+            cause("proxy/closed", &target, says, vec![observation.id.clone(), control.id.clone()]).likely(),
+        );
     }
 }
 

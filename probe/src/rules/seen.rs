@@ -2,8 +2,8 @@
 
 use crate::codec::tls::TLS12;
 use crate::evidence::{
-    Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, Observation, Outcome,
-    PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
+    Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, Observation,
+    Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
 };
 use crate::facts::FactView;
 
@@ -61,7 +61,8 @@ impl<'a> Seen<'a> {
                 let lanes = names
                     .into_iter()
                     .map(|lane| {
-                        let own: Vec<_> = own.iter().copied().filter(|o| o.lane.as_deref() == Some(lane)).collect();
+                        let own: Vec<_> =
+                            own.iter().copied().filter(|o| o.lane.as_deref() == Some(lane)).collect();
                         let end = lane_end(info, &own);
                         LaneSeen { lane, own, end }
                     })
@@ -91,7 +92,8 @@ impl<'a> Seen<'a> {
 impl<'a> PathSeen<'a> {
     /// Whether any lane reached its last step.
     pub fn works(&self) -> bool {
-        self.lanes.iter().any(|l| l.end == LaneEnd::Works) || (self.info.until == Layer::Name && self.resolved())
+        self.lanes.iter().any(|l| l.end == LaneEnd::Works)
+            || (self.info.until == Layer::Name && self.resolved())
     }
 
     /// Whether anything was walked at all.
@@ -102,7 +104,10 @@ impl<'a> PathSeen<'a> {
     /// Whether the name gave an address, or needed none.
     pub fn resolved(&self) -> bool {
         !self.lanes.is_empty()
-            || self.own.iter().any(|o| matches!(o.outcome, Outcome::Name { answer: NameAnswer::Addresses { .. }, .. }))
+            || self
+                .own
+                .iter()
+                .any(|o| matches!(o.outcome, Outcome::Name { answer: NameAnswer::Addresses { .. }, .. }))
     }
 
     /// The name observations that left the path without an address.
@@ -127,7 +132,11 @@ impl<'a> PathSeen<'a> {
     }
 
     /// The differentials of a lane with this question.
-    pub fn questions<'s>(&'s self, lane: &str, question: &str) -> impl Iterator<Item = &'a Observation> + use<'s, 'a> {
+    pub fn questions<'s>(
+        &'s self,
+        lane: &str,
+        question: &str,
+    ) -> impl Iterator<Item = &'a Observation> + use<'s, 'a> {
         let (lane, question) = (lane.to_string(), question.to_string());
         self.asked
             .iter()
@@ -176,7 +185,9 @@ fn went_well(info: &PathInfo, observation: &Observation, next: Option<&Observati
         Outcome::Dial { answer, .. } => *answer == DialAnswer::Connected,
         Outcome::Proxy { answer, .. } => *answer == ProxyAnswer::Granted,
         Outcome::Hello { offer, answer } => match answer {
-            HelloAnswer::Answered { version: TLS12, suite, complete: true, .. } => offer.suites.contains(suite),
+            HelloAnswer::Answered { version: TLS12, suite, complete: true, .. } => {
+                offer.suites.contains(suite)
+            }
             _ => false,
         },
         Outcome::Chain(seen) => seen.acceptable(),

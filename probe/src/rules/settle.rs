@@ -9,17 +9,39 @@ use crate::evidence::Layer;
 const DECIDED: &[(&str, &[&str])] = &[
     (
         "config/port-ssl-mismatch",
-        &["tls/plain-http", "http/ssl-required", "http/redirect", "http/truncated", "http/not-wsus", "wsus/ssl-mismatch", "wsus/port-mismatch"],
+        &[
+            "tls/plain-http",
+            "http/ssl-required",
+            "http/redirect",
+            "http/truncated",
+            "http/not-wsus",
+            "wsus/ssl-mismatch",
+            "wsus/port-mismatch",
+        ],
     ),
     (
         "wsus/ssl-mismatch",
-        &["tls/plain-http", "http/ssl-required", "http/redirect", "http/truncated", "http/not-wsus", "http/unauthorized"],
+        &[
+            "tls/plain-http",
+            "http/ssl-required",
+            "http/redirect",
+            "http/truncated",
+            "http/not-wsus",
+            "http/unauthorized",
+        ],
     ),
     (
         "wsus/port-mismatch",
         &[
-            "dial/refused", "dial/timeout", "dial/unreachable", "tls/plain-http", "http/not-wsus", "http/not-found",
-            "http/no-site", "http/redirect", "proxy/cannot-connect",
+            "dial/refused",
+            "dial/timeout",
+            "dial/unreachable",
+            "tls/plain-http",
+            "http/not-wsus",
+            "http/not-found",
+            "http/no-site",
+            "http/redirect",
+            "proxy/cannot-connect",
         ],
     ),
     ("wsus/not-an-upstream", &["http/not-found", "http/not-wsus"]),
@@ -33,8 +55,13 @@ const DECIDED: &[(&str, &[&str])] = &[
 fn predicts(finding: &Finding, other: &Finding) -> bool {
     match finding.id.as_str() {
         "config/endpoint-decommissioned" | "config/endpoint-retiring" | "config/endpoint-unknown" => {
-            matches!(other.layer(), Layer::Name | Layer::Dial | Layer::Tls | Layer::Trust | Layer::Http | Layer::Wsus)
-                || matches!(other.id.as_str(), "proxy/cannot-resolve" | "proxy/cannot-connect" | "proxy/forbidden")
+            matches!(
+                other.layer(),
+                Layer::Name | Layer::Dial | Layer::Tls | Layer::Trust | Layer::Http | Layer::Wsus
+            ) || matches!(
+                other.id.as_str(),
+                "proxy/cannot-resolve" | "proxy/cannot-connect" | "proxy/forbidden"
+            )
         }
         "config/proxy-only-in-winhttp" => {
             finding.confidence <= Confidence::Likely
@@ -67,7 +94,10 @@ pub(crate) fn settle(seen: &Seen, given: &mut Given) {
     let causes: Vec<Finding> = findings.iter().filter(|f| f.role == Role::Cause).cloned().collect();
     for finding in findings.iter_mut().filter(|f| f.role == Role::Cause) {
         let outranked = causes.iter().any(|c| {
-            c.id != finding.id && c.confidence != Confidence::Possible && predicts(c, finding) && same_path(seen, c, finding)
+            c.id != finding.id
+                && c.confidence != Confidence::Possible
+                && predicts(c, finding)
+                && same_path(seen, c, finding)
         });
         if outranked {
             finding.role = Role::Contributing;

@@ -8,8 +8,21 @@ use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
 use crate::schannel::{REFERENCE, suite_name};
 
 pub(super) const READS: &[&str] = &[
-    "name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked", "log",
-    "log-schannel", "log-failure", "log-sync", "server-version",
+    "name",
+    "dial",
+    "proxy",
+    "hello",
+    "chain",
+    "handshake",
+    "http",
+    "soap",
+    "not-reached",
+    "not-asked",
+    "log",
+    "log-schannel",
+    "log-failure",
+    "log-sync",
+    "server-version",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -53,13 +66,17 @@ fn refused(answer: &HelloAnswer) -> String {
         HelloAnswer::Broken { how: Broken::Timeout } => "silence".into(),
         HelloAnswer::PlainHttp { status } => format!("plain HTTP ({status})"),
         HelloAnswer::NotTls { .. } => "something that is no TLS".into(),
-        HelloAnswer::Answered { version, suite, .. } => format!("{} with {}", version_name(*version), suite_name(*suite)),
+        HelloAnswer::Answered { version, suite, .. } => {
+            format!("{} with {}", version_name(*version), suite_name(*suite))
+        }
     }
 }
 
 fn chosen(observation: &Observation) -> Option<(u16, u16)> {
     match &observation.outcome {
-        Outcome::Hello { answer: HelloAnswer::Answered { version, suite, .. }, .. } => Some((*version, *suite)),
+        Outcome::Hello { answer: HelloAnswer::Answered { version, suite, .. }, .. } => {
+            Some((*version, *suite))
+        }
         _ => None,
     }
 }
@@ -87,7 +104,9 @@ fn hello(
             );
             given.add(cause("tls/timeout", &subject, says, because));
         }
-        HelloAnswer::Answered { version, complete, .. } if *version != TLS12 && (*complete || *version < TLS12) => {
+        HelloAnswer::Answered { version, complete, .. }
+            if *version != TLS12 && (*complete || *version < TLS12) =>
+        {
             let says = format!(
                 "Offered TLS 1.2, the version that synchronization speaks, {subject} chooses {}: it has no TLS 1.2.{}",
                 version_name(*version),
@@ -116,12 +135,14 @@ fn hello(
             let suites = of_lane("every suite at TLS 1.2");
             let groups = of_lane("every group and signature at TLS 1.2");
             let both = of_lane("every suite, group and signature at TLS 1.2");
-            let at_12 = |o: Option<&Observation>| o.and_then(chosen).is_some_and(|(version, _)| version == TLS12);
+            let at_12 =
+                |o: Option<&Observation>| o.and_then(chosen).is_some_and(|(version, _)| version == TLS12);
             let any_12 = at_12(suites) || at_12(groups) || at_12(both);
             if at_12(suites) && !at_12(groups) {
                 no_common_cipher(path, lane, observation, answer, given);
             } else if !any_12 && !versions.is_empty() {
-                let spoken: Vec<String> = versions.iter().map(|(_, version)| version_name(*version)).collect();
+                let spoken: Vec<String> =
+                    versions.iter().map(|(_, version)| version_name(*version)).collect();
                 because.extend(versions.iter().map(|(o, _)| o.id.clone()));
                 because.extend(both.map(|o| o.id.clone()));
                 let says = format!(
@@ -164,7 +185,13 @@ fn hello(
     }
 }
 
-fn no_common_cipher(path: &PathSeen, lane: &str, observation: &Observation, answer: &HelloAnswer, given: &mut Given) {
+fn no_common_cipher(
+    path: &PathSeen,
+    lane: &str,
+    observation: &Observation,
+    answer: &HelloAnswer,
+    given: &mut Given,
+) {
     let subject = path.subject();
     let mut because = vec![observation.id.clone()];
     let mut theirs: Vec<String> = Vec::new();
@@ -221,7 +248,9 @@ fn handshake(
         HandshakeAnswer::Broken { how: Broken::Timeout } => "silence".into(),
         _ => "a closed connection".into(),
     };
-    let says = format!("{subject} asks for a client certificate in the handshake and breaks it off without one ({how}).");
+    let says = format!(
+        "{subject} asks for a client certificate in the handshake and breaks it off without one ({how})."
+    );
     given.add(cause("tls/client-certificate", &subject, says, unique([observation.id.clone(), asked])));
 }
 
@@ -248,13 +277,15 @@ fn asked_then_refused(path: &PathSeen, lane: &super::LaneSeen, observation: &Obs
 /// What our own client cannot complete is an open question, never a finding.
 fn own_limit(path: &PathSeen, lane: &super::LaneSeen, observation: &Observation, given: &mut Given) {
     let flight = lane.own.iter().find_map(|o| chosen(o));
-    let suite = flight.map(|(version, suite)| refused(&HelloAnswer::Answered {
-        version,
-        suite,
-        certificates: Vec::new(),
-        client_certificate_asked: false,
-        complete: true,
-    }));
+    let suite = flight.map(|(version, suite)| {
+        refused(&HelloAnswer::Answered {
+            version,
+            suite,
+            certificates: Vec::new(),
+            client_certificate_asked: false,
+            complete: true,
+        })
+    });
     given.open(
         "Does the service answer over this TLS session?",
         format!(
@@ -295,19 +326,22 @@ fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             _ => None,
         })
         .collect();
-    let Some(version) = seen.facts.version_is_2012_family().map_or(Some(None), |is| is.then_some(Some(true))) else {
+    let Some(version) = seen.facts.version_is_2012_family().map_or(Some(None), |is| is.then_some(Some(true)))
+    else {
         return;
     };
     for (fact, line) in logs {
         let Some(failure) = failures.first() else { continue };
         // A walk that the server itself ended leaves the client's side open.
-        let server_refuses = seen
-            .needed()
-            .any(|p| p.failures().any(|(_, o)| super::seen::kind(&o.outcome) == "hello"));
+        let server_refuses =
+            seen.needed().any(|p| p.failures().any(|(_, o)| super::seen::kind(&o.outcome) == "hello"));
         let mut because = vec![fact.id.clone(), failure.to_string()];
-        because.extend(seen.facts.all().iter().find_map(|f| {
-            matches!(f.statement, Statement::ServerVersion { .. }).then(|| f.id.clone())
-        }));
+        because.extend(
+            seen.facts
+                .all()
+                .iter()
+                .find_map(|f| matches!(f.statement, Statement::ServerVersion { .. }).then(|| f.id.clone())),
+        );
         let says = format!(
             "The log holds a start-up of the service ({}:{line}) and names no SCHANNEL protocol in it, as a server does \
              that has the update by which synchronization speaks TLS 1.2; connections were then broken off.{}",
@@ -315,7 +349,14 @@ fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             if version.is_some() { " The server is Windows Server 2012 or 2012 R2." } else { "" }
         );
         let role = if server_refuses { Role::Contributing } else { Role::Cause };
-        let found = finding("tls/sync-fix-missing", role, Confidence::Likely, "SoftwareDistribution.log", says, because);
+        let found = finding(
+            "tls/sync-fix-missing",
+            role,
+            Confidence::Likely,
+            "SoftwareDistribution.log",
+            says,
+            because,
+        );
         given.add(if version.is_some() && !server_refuses { found } else { found.possible() });
         if version.is_none() {
             given.open(

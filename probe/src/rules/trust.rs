@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::{Given, LaneSeen, PathSeen, Seen, WALK, With, cause, finding, place, proxy};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
-    CertificateSeen, ChainEnd, ChainSeen, Fetch, NameFit, Observation, Outcome, PathRole, ProxyAnswer, Validity,
+    CertificateSeen, ChainEnd, ChainSeen, Fetch, NameFit, Observation, Outcome, PathRole, ProxyAnswer,
+    Validity,
 };
 use crate::trust::is_private_pki_host;
 
@@ -74,8 +75,8 @@ fn end(
     let store_stated = place::store_is_stated(settings);
     let (Some(leaf), Some(top)) = (chain.sent.first(), chain.way.last()) else { return };
     let is_anchor = |c: &CertificateSeen| c.self_issued;
-    let root_sent =
-        chain.sent.iter().skip(1).any(is_anchor) && !chain.sent.iter().skip(1).any(|c| c.subject == leaf.issuer);
+    let root_sent = chain.sent.iter().skip(1).any(is_anchor)
+        && !chain.sent.iter().skip(1).any(|c| c.subject == leaf.issuer);
     match &chain.end {
         ChainEnd::Trusted if chain.genuine == Some(false) => {
             let says = format!(
@@ -120,11 +121,18 @@ fn end(
             }
         }
         ChainEnd::Root if chain.way.len() == 1 && !is_inspected(seen, path, leaf) => {
-            let says = format!("{subject} presents one certificate that signs itself ({}), and it is not trusted.", shown(leaf));
+            let says = format!(
+                "{subject} presents one certificate that signs itself ({}), and it is not trusted.",
+                shown(leaf)
+            );
             let one = cause("trust/self-signed", &subject, says, because);
             found.push(if store_stated { one } else { one.likely() });
         }
-        ChainEnd::Root if is_private_pki_host(&chain.name) || chain.genuine == Some(false) || is_inspected(seen, path, leaf) => {
+        ChainEnd::Root
+            if is_private_pki_host(&chain.name)
+                || chain.genuine == Some(false)
+                || is_inspected(seen, path, leaf) =>
+        {
             let says = if chain.genuine == Some(false) {
                 format!(
                     "{} must end in Microsoft's own roots, and its chain ends in {}: the connection is re-signed on the way.",
@@ -142,7 +150,10 @@ fn end(
             found.push(cause("proxy/inspection", &subject, says, because));
         }
         ChainEnd::Root => {
-            let says = format!("The chain of {subject} is complete and ends in {}, which is not trusted.", shown(top));
+            let says = format!(
+                "The chain of {subject} is complete and ends in {}, which is not trusted.",
+                shown(top)
+            );
             let one = cause("trust/untrusted-root", &subject, says, because.clone());
             if !store_stated {
                 given.open(
@@ -194,7 +205,9 @@ fn end(
                     found.push(cause("trust/untrusted-root", &subject, says, because.clone()).possible());
                     given.open(
                         "Is the issuer an intermediate that is not sent, or a root that is not trusted?",
-                        format!("\"{issuer}\" was not seen, and the certificate does not say where it is served."),
+                        format!(
+                            "\"{issuer}\" was not seen, and the certificate does not say where it is served."
+                        ),
                         "look at the issuer's own certificate: where its issuer is itself it is a root",
                         because,
                     );
@@ -263,7 +276,13 @@ fn foreign_clocks(seen: &Seen) -> Vec<(String, Timestamp)> {
         .collect()
 }
 
-fn dates(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, found: &mut Vec<Finding>) {
+fn dates(
+    seen: &Seen,
+    path: &PathSeen,
+    observation: &Observation,
+    chain: &ChainSeen,
+    found: &mut Vec<Finding>,
+) {
     let off = |c: &CertificateSeen| c.validity != Validity::Current;
     if !chain.way.iter().any(off) {
         return;
@@ -290,7 +309,9 @@ fn dates(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainS
             chain.time_zone
         );
         let (id, says) = match (index, certificate.validity) {
-            (0, Validity::NotYet) => ("trust/not-yet-valid", format!("The certificate of {subject} is not valid yet: {validity}.")),
+            (0, Validity::NotYet) => {
+                ("trust/not-yet-valid", format!("The certificate of {subject} is not valid yet: {validity}."))
+            }
             (0, _) => ("trust/expired", format!("The certificate of {subject} is past its end: {validity}.")),
             _ => (
                 "trust/intermediate-expired",
@@ -303,7 +324,13 @@ fn dates(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainS
     }
 }
 
-fn name(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, found: &mut Vec<Finding>) {
+fn name(
+    seen: &Seen,
+    path: &PathSeen,
+    observation: &Observation,
+    chain: &ChainSeen,
+    found: &mut Vec<Finding>,
+) {
     let Some(leaf) = chain.sent.first() else { return };
     let subject = path.subject();
     let because = vec![observation.id.clone()];
@@ -327,7 +354,12 @@ fn name(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSe
             match configured {
                 Some((fact, _)) => {
                     let both = vec![observation.id.clone(), fact.id.clone()];
-                    found.push(cause("config/upstream-short-name", "UpstreamWsusServerName", says.clone(), both));
+                    found.push(cause(
+                        "config/upstream-short-name",
+                        "UpstreamWsusServerName",
+                        says.clone(),
+                        both,
+                    ));
                     found.push(cause("trust/short-name", &subject, says, because).role(Role::Contributing));
                 }
                 None => found.push(cause("trust/short-name", &subject, says, because)),

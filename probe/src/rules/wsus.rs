@@ -2,14 +2,22 @@
 
 use super::{Given, LaneEnd, PathSeen, Seen, cause, http, note};
 use crate::diagnosis::Severity;
-use crate::evidence::{
-    HelloAnswer, HttpAnswer, Observation, Outcome, PathRole, Scheme, SoapAnswer, Target,
-};
+use crate::evidence::{HelloAnswer, HttpAnswer, Observation, Outcome, PathRole, Scheme, SoapAnswer, Target};
 use crate::plan::is_microsoft_host;
 use crate::rules::With;
 
 pub(super) const READS: &[&str] = &[
-    "name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked", "config",
+    "name",
+    "dial",
+    "proxy",
+    "hello",
+    "chain",
+    "handshake",
+    "http",
+    "soap",
+    "not-reached",
+    "not-asked",
+    "config",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -29,14 +37,17 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
 fn faults(path: &PathSeen, given: &mut Given) {
     let subject = path.subject();
     for (_, observation) in path.failures() {
-        let Outcome::Soap { answer: SoapAnswer::Fault { code, message }, operation } = &observation.outcome else {
+        let Outcome::Soap { answer: SoapAnswer::Fault { code, message }, operation } = &observation.outcome
+        else {
             continue;
         };
         let because = vec![observation.id.clone()];
         let words = if message.is_empty() { String::new() } else { format!(" (\"{message}\")") };
         match code.as_str() {
             "ServerBusy" => {
-                let says = format!("{subject} answers {operation} with the SOAP fault ServerBusy{words}: it is overloaded.");
+                let says = format!(
+                    "{subject} answers {operation} with the SOAP fault ServerBusy{words}: it is overloaded."
+                );
                 given.add(cause("wsus/server-busy", &subject, says, because));
             }
             "InternalServerError" => {
@@ -154,11 +165,16 @@ fn wrong<'a>(
                     let same = to.host_str().is_some_and(|h| h.eq_ignore_ascii_case(&path.info.target.host));
                     if to.scheme() == "https" && same { Wrong::Tls } else { return None }
                 }
-                HttpAnswer::Response { status: 200..=299 | 404, .. } | HttpAnswer::NotHttp { .. } => Wrong::Absent,
+                HttpAnswer::Response { status: 200..=299 | 404, .. } | HttpAnswer::NotHttp { .. } => {
+                    Wrong::Absent
+                }
                 _ => return None,
             }
         }
-        Outcome::Http { answer: HttpAnswer::Response { status: 200..=299 | 404, complete: true, .. }, .. } => Wrong::Absent,
+        Outcome::Http {
+            answer: HttpAnswer::Response { status: 200..=299 | 404, complete: true, .. },
+            ..
+        } => Wrong::Absent,
         _ => return None,
     };
     Some((wrong, because))
@@ -178,7 +194,8 @@ fn ports_and_ssl(seen: &Seen, path: &PathSeen, given: &mut Given) {
     let of_scheme = elsewhere.iter().find(|(o, _)| o.info.target.scheme == target.scheme);
     for (lane, observation) in path.failures() {
         let Some((wrong, because)) = wrong(seen, path, lane.lane, observation) else { continue };
-        let mut because: Vec<String> = because.into_iter().chain(facts.iter().copied()).map(Into::into).collect();
+        let mut because: Vec<String> =
+            because.into_iter().chain(facts.iter().copied()).map(Into::into).collect();
         let usual = if ssl { matches!(target.port, 8530 | 80) } else { matches!(target.port, 8531 | 443) };
         let setting = if ssl { "with SSL" } else { "without SSL" };
         match wrong {
@@ -243,7 +260,12 @@ fn self_update(seen: &Seen, path: &PathSeen, given: &mut Given) {
                             "The SelfUpdate directory of {subject} does not serve wuident.cab ({status}). Only old clients need \
                              it; synchronization does not."
                         );
-                        given.add(note("wsus/selfupdate-missing", &subject, says, vec![observation.id.clone()]));
+                        given.add(note(
+                            "wsus/selfupdate-missing",
+                            &subject,
+                            says,
+                            vec![observation.id.clone()],
+                        ));
                     }
                     _ => given.open(
                         "Does SelfUpdate answer?",
@@ -254,7 +276,10 @@ fn self_update(seen: &Seen, path: &PathSeen, given: &mut Given) {
                 },
                 LaneEnd::Works => {
                     let old = update.questions(lane.lane, "the older file of SelfUpdate").find(|o| {
-                        matches!(&o.outcome, Outcome::Http { answer: HttpAnswer::Response { status: 404, .. }, .. })
+                        matches!(
+                            &o.outcome,
+                            Outcome::Http { answer: HttpAnswer::Response { status: 404, .. }, .. }
+                        )
                     });
                     if let Some(old) = old {
                         let says = format!(

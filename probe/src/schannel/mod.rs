@@ -28,9 +28,8 @@ pub const REFERENCE: Profile = Profile {
     id: "ws2019",
     name: "Windows Server 2019",
     suites: &[
-        0xc02c, 0xc02b, 0xc030, 0xc02f, 0x009f, 0x009e, 0xc024, 0xc023, 0xc028, 0xc027,
-        0xc00a, 0xc009, 0xc014, 0xc013, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f,
-        0x000a,
+        0xc02c, 0xc02b, 0xc030, 0xc02f, 0x009f, 0x009e, 0xc024, 0xc023, 0xc028, 0xc027, 0xc00a, 0xc009,
+        0xc014, 0xc013, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f, 0x000a,
     ],
     groups: &[29, 23, 24],
     signatures: &[0x0401, 0x0501, 0x0201, 0x0403, 0x0503, 0x0203, 0x0202, 0x0601, 0x0603],
@@ -41,8 +40,8 @@ const WIDE_GROUPS: [u16; 10] = [29, 23, 24, 25, 30, 256, 257, 258, 259, 260];
 
 /// Signature algorithms beyond the reference's: RSA-PSS, Ed25519, Ed448 and the older ones.
 const WIDE_SIGNATURES: [u16; 20] = [
-    0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0403, 0x0503, 0x0603, 0x0809, 0x080a, 0x080b, 0x0807, 0x0808,
-    0x0201, 0x0203, 0x0202, 0x0301, 0x0303, 0x0101,
+    0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0403, 0x0503, 0x0603, 0x0809, 0x080a, 0x080b, 0x0807,
+    0x0808, 0x0201, 0x0203, 0x0202, 0x0301, 0x0303, 0x0101,
 ];
 
 /// What a hello widens over the reference client's.
@@ -66,7 +65,12 @@ pub fn hello(version: u16, widening: Widening, server_name: Option<String>) -> (
 }
 
 /// The same with these suites.
-pub fn hello_with(version: u16, widening: Widening, server_name: Option<String>, suites: Vec<u16>) -> (Hello, Offer) {
+pub fn hello_with(
+    version: u16,
+    widening: Widening,
+    server_name: Option<String>,
+    suites: Vec<u16>,
+) -> (Hello, Offer) {
     let wide = widening.groups;
     let offer = Offer {
         client: if widening.suites || wide || version != TLS12 { "all".into() } else { REFERENCE.id.into() },

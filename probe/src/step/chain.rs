@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::codec::certificate::{self, Certificate};
-use crate::net::time_zone;
 use crate::evidence::{CertificateFrom, ChainEnd, ChainSeen, Fetch, NameFit, Validity, escape};
+use crate::net::time_zone;
 use crate::trust::TrustStore;
 
 /// The longest way that is followed.
@@ -56,7 +56,8 @@ pub async fn look(
         });
     };
     let anchors = store.anchors_of(name);
-    let held = |list: &[Certificate], one: &Certificate| list.iter().any(|c| c.seen.sha256 == one.seen.sha256);
+    let held =
+        |list: &[Certificate], one: &Certificate| list.iter().any(|c| c.seen.sha256 == one.seen.sha256);
     let issuer_in = |list: &[Certificate], one: &Certificate, way: &[Certificate]| {
         list.iter().find(|c| !held(way, c) && certificate::issued(c, one)).cloned()
     };
@@ -105,7 +106,11 @@ pub async fn look(
         fetches += 1;
         let got = issuers.fetch(&url).await.and_then(|der| {
             let read = certificate::read(&der, CertificateFrom::Fetched, clock)?;
-            if certificate::issued(&read, &top) { Ok(read) } else { Err("what is served there is another certificate".into()) }
+            if certificate::issued(&read, &top) {
+                Ok(read)
+            } else {
+                Err("what is served there is another certificate".into())
+            }
         });
         match got {
             Ok(issuer) => {

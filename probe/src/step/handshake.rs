@@ -51,7 +51,9 @@ impl ServerCertVerifier for Recorder {
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verdict = match &self.webpki {
-            Some(webpki) => webpki.verify_server_cert(leaf, intermediates, name, ocsp, self.clock).map(|_| ()),
+            Some(webpki) => {
+                webpki.verify_server_cert(leaf, intermediates, name, ocsp, self.clock).map(|_| ())
+            }
             None => Err(rustls::CertificateError::UnknownIssuer.into()),
         };
         if let (Err(error), Ok(mut said)) = (verdict, self.said.lock()) {
@@ -70,7 +72,12 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -79,7 +86,12 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -155,7 +167,9 @@ fn failed(error: &std::io::Error) -> HandshakeAnswer {
         return HandshakeAnswer::Broken { how: broken(error) };
     };
     match inner {
-        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => HandshakeAnswer::Untrusted,
+        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => {
+            HandshakeAnswer::Untrusted
+        }
         Error::AlertReceived(alert) => {
             let code = u8::from(*alert);
             HandshakeAnswer::Alert { code, name: alert_name(code).into() }

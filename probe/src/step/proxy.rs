@@ -82,7 +82,9 @@ async fn read_head(
         match timeout_at(until, stream.read(&mut buffer)).await {
             Err(_) if bytes.is_empty() => return Err(Broken::Timeout),
             Err(_) => return if http_so_far(bytes) { Err(Broken::Timeout) } else { Ok(None) },
-            Ok(Ok(0)) => return if bytes.is_empty() || http_so_far(bytes) { Err(Broken::Closed) } else { Ok(None) },
+            Ok(Ok(0)) => {
+                return if bytes.is_empty() || http_so_far(bytes) { Err(Broken::Closed) } else { Ok(None) };
+            }
             Ok(Err(error)) => return Err(broken(&error)),
             Ok(Ok(count)) => bytes.extend_from_slice(&buffer[..count]),
         }
@@ -103,7 +105,11 @@ async fn read_body(stream: &mut TcpStream, head: &Head, bytes: &mut Vec<u8>, unt
     let want = head.length + head.content_length().unwrap_or(BODY_LIMIT).min(BODY_LIMIT);
     let mut buffer = vec![0; 4096];
     // A body without a length ends with the connection; no proxy is waited for longer than a second then.
-    let until = if head.content_length().is_some() { until } else { until.min(Instant::now() + Duration::from_secs(1)) };
+    let until = if head.content_length().is_some() {
+        until
+    } else {
+        until.min(Instant::now() + Duration::from_secs(1))
+    };
     while bytes.len() < want {
         match timeout_at(until, stream.read(&mut buffer)).await {
             Ok(Ok(count)) if count > 0 => bytes.extend_from_slice(&buffer[..count]),
@@ -154,8 +160,12 @@ const DNS_WORDS: [&str; 9] = [
 ];
 
 /// What proxies say when they refuse a port.
-const PORT_WORDS: [&str; 4] =
-    ["port is not allowed", "port not allowed", "specified secure sockets layer (ssl) port is not allowed", "blocked port"];
+const PORT_WORDS: [&str; 4] = [
+    "port is not allowed",
+    "port not allowed",
+    "specified secure sockets layer (ssl) port is not allowed",
+    "blocked port",
+];
 
 async fn socks(kind: ProxyKind, stream: TcpStream, host: &str, port: u16, wait: Duration) -> Answer {
     use tokio_socks::tcp::{Socks4Stream, Socks5Stream};
