@@ -185,6 +185,7 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     }
     rules::settle(&seen, &mut given);
     cover(&seen, &mut given);
+    rules::open_questions(&seen, &mut given);
     left_open(&seen, &mut given);
     let Given { mut findings, unknown } = given;
     findings.retain(|f| f.id == "unexplained" || evidence.settings.reports_on(f.layer()));

@@ -1,7 +1,8 @@
 //! What happened before, and what text alone leaves open.
 
 use super::{Given, Seen, note, place};
-use crate::diagnosis::{Role, Severity};
+use crate::diagnosis::{Confidence, Role, Severity};
+use crate::evidence::Layer;
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
 use crate::rules::With;
 
@@ -21,7 +22,6 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     console(seen, given);
     elsewhere(seen, given);
     failing(seen, given);
-    logged(seen, given);
     unavailable(seen, given);
     port_tests(seen, given);
 }
