@@ -301,7 +301,11 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let re_signed = findings.iter().any(|f| f.id == "proxy/inspection" && f.role == Role::Contributing);
     if faulty {
         Verdict::Faulty
-    } else if nothing_reached || only_possible || re_signed || findings.iter().any(|f| f.id == "unexplained")
+    } else if nothing_reached
+        || only_possible
+        || re_signed
+        || findings.iter().any(|f| f.id == "unexplained")
+        || rules::unexplained_failure(seen, findings)
     {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {
