@@ -3,7 +3,7 @@
 use crate::evidence::{
     Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch, HandshakeAnswer,
     HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
-    ProxyAnswer, SoapAnswer, Target, Validity, escape,
+    ProxyAnswer, SoapAnswer, Validity, escape,
 };
 
 /// The longest text of a report that is printed in one piece.
