@@ -179,6 +179,17 @@ fn logged(seen: &Seen, given: &mut Given) {
         let Statement::LogFailure { failure, process, excerpt: _, count, .. } = &fact.statement else {
             continue;
         };
+        let told = |other: &Fact| {
+            other.source.file == fact.source.file
+                && matches!(&other.statement, Statement::LogFailure { failure: LoggedFailure::SoapFault { code }, .. }
+                    if !code.is_empty())
+        };
+        if matches!(failure, LoggedFailure::SoapFault { code } if code.is_empty())
+            && seen.facts.all().iter().any(told)
+        {
+            // An event repeats the fault whose code the stack has told.
+            continue;
+        }
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
         let times = if *count > 1 { format!(" {count} times") } else { String::new() };
         let said = format!("{} names{times} {}{where_}", fact.source.file, word(failure));
