@@ -21,8 +21,10 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
+pub(crate) use history::open_questions;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;
+pub(crate) use tls::unexplained_failure;
 
 /// What rules give.
 #[derive(Debug, Default)]
