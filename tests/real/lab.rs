@@ -62,11 +62,14 @@ impl Up {
         place.map(|p| p.at).ok_or_else(|| format!("{name}:{port} is not in {:?}", self.world.places))
     }
 
-    /// The root that the site trusts.
+    /// The roots that the site trusts, in one file.
     fn root(&self) -> Result<String, String> {
-        let pem = self.world.files.iter().find(|file| file.extension().is_some_and(|e| e == "pem"));
-        let file = pem.ok_or_else(|| format!("no certificate in {:?}", self.world.files))?;
-        Ok(self.folder.path().join(file).display().to_string())
+        let mut all = Vec::new();
+        for file in self.world.files.iter().filter(|file| file.extension().is_some_and(|e| e == "pem")) {
+            let file = self.folder.path().join(file);
+            all.extend(std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);
+        }
+        Ok(wsusprobe_suite::write(self.folder.path(), "all.crt", all).display().to_string())
     }
 }
 
