@@ -801,6 +801,9 @@ impl Walker<'_> {
         }
         let Some(request) = request else {
             reached.done = (200..300).contains(&status);
+            if !reached.done {
+                self.other_scheme(path, lane, wait).await;
+            }
             if path.ask == Ask::SelfUpdate && reached.done {
                 self.old_ident(path, lane, wait).await;
             }
@@ -833,7 +836,7 @@ impl Walker<'_> {
 
     /// Whether a port that did not answer plain HTTP as wanted speaks TLS.
     async fn other_scheme(&self, path: &PathInfo, lane: Lane, wait: Duration) {
-        if path.target.scheme != Scheme::Http || path.proxy.is_some() || path.role != PathRole::Source {
+        if path.target.scheme != Scheme::Http || path.proxy.is_some() || !path.needed {
             return;
         }
         let all = Widening { suites: true, groups: true };
