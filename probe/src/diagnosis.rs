@@ -188,7 +188,9 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     rules::open_questions(&seen, &mut given);
     left_open(&seen, &mut given);
     let Given { mut findings, unknown } = given;
-    findings.retain(|f| f.id == "unexplained" || evidence.settings.reports_on(f.layer()));
+    let settings = &evidence.settings;
+    findings.retain(|f| f.id == "unexplained" || settings.reports_on(f.layer()));
+    findings.retain(|f| !settings.suppresses(&f.id, &f.subject));
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     let verdict = verdict(&seen, &findings);
     Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
@@ -240,6 +242,7 @@ fn left_open(seen: &Seen, given: &mut Given) {
         let cut = path.asked.iter().find(|o| o.question.as_deref() == Some("deadline"));
         if let Some(cut) = cut
             && !path.works()
+            && path.failed().is_empty()
         {
             given.open(
                 "How does the path go on?",
@@ -294,7 +297,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let nothing_reached = if needed.is_empty() {
         !seen.evidence.settings.disconnected
     } else {
-        !needed.iter().any(|p| p.works())
+        needed.iter().any(|p| !p.works())
     };
     let only_possible = !causes.is_empty() && causes.iter().all(|f| f.confidence == Confidence::Possible);
     // Whether WSUS accepts a re-signed chain that the machine trusts is not known.
