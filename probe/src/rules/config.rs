@@ -151,8 +151,12 @@ fn endpoint(seen: &Seen, given: &mut Given) {
         if !by_configuration && configured.is_some() {
             // The configuration has another one now: the log may be from before, and is where that one works.
             let now = walked(seen.needed().filter(|p| p.info.role == PathRole::Source));
+            if let Some((other, value)) = configured {
+                found.says.push_str(&format!(" MUUrl is {value} now, so that may be from before."));
+                found.because.push(other.id.clone());
+            }
             given.add(match now {
-                Walked::Works => weighed(found.possible(), now),
+                Walked::Works => found.possible().role(Role::Note).severity(Severity::Info),
                 _ => found.possible(),
             });
             continue;
