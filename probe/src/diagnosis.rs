@@ -269,7 +269,9 @@ fn left_open(seen: &Seen, given: &mut Given) {
             );
         }
     }
-    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected {
+    // A configuration that leaves nothing to begin with has said why.
+    let cannot_begin = given.findings.iter().any(|f| f.layer() == Layer::Config && f.role == Role::Cause);
+    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected && !cannot_begin {
         given.open(
             "Where does this server synchronize from?",
             "Nothing that was handed over names a source that can be walked.".into(),
@@ -344,10 +346,24 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
         });
     }
     for path in seen.needed() {
+        // What a false address answers excludes nothing.
+        let astray = findings.iter().any(|f| {
+            f.id == "name/sinkhole" && f.role == Role::Cause && path.own.iter().any(|o| f.because.contains(&o.id))
+        });
+        // What was asked after a lane had ended is no step that it passed.
+        let after: Vec<&str> = path
+            .failures()
+            .flat_map(|(lane, end)| lane.own.iter().skip_while(move |o| o.id != end.id).skip(1))
+            .map(|o| o.id.as_str())
+            .collect();
         for layer in
             [Layer::Name, Layer::Dial, Layer::Proxy, Layer::Tls, Layer::Trust, Layer::Http, Layer::Wsus]
         {
-            let own: Vec<_> = path.own.iter().copied().filter(|o| o.layer == layer).collect();
+            if astray && layer > Layer::Name {
+                continue;
+            }
+            let passed = |o: &&Observation| o.layer == layer && !after.contains(&o.id.as_str());
+            let own: Vec<_> = path.own.iter().copied().filter(passed).collect();
             let asked = |o: &&Observation| {
                 !matches!(o.outcome, Outcome::NotAsked { .. } | Outcome::NotReached { .. })
             };

@@ -249,12 +249,22 @@ fn port_mismatch(
     cause("wsus/port-mismatch", &subject, says, because)
 }
 
+/// Whether a lane of a path ended with this status.
+fn refuses_with(path: &PathSeen, wanted: u16) -> bool {
+    path.failures().any(|(_, o)| {
+        matches!(&o.outcome, Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. } if *status == wanted)
+    })
+}
+
 fn self_update(seen: &Seen, path: &PathSeen, given: &mut Given) {
     for update in seen.of_role(PathRole::SelfUpdate).filter(|u| u.info.target.host == path.info.target.host) {
         let subject = update.subject();
         for lane in &update.lanes {
             match lane.end {
                 LaneEnd::Failed(observation) => match &observation.outcome {
+                    // A port that answers everything alike says nothing of a directory.
+                    Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. }
+                        if update.info.target.port == path.info.target.port && refuses_with(path, *status) => {}
                     Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. } => {
                         let says = format!(
                             "The SelfUpdate directory of {subject} does not serve wuident.cab ({status}). Only old clients need \
