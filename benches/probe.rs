@@ -87,7 +87,8 @@ fn repeated(report: &Report, count: usize) -> Evidence {
 fn log_of_a_hundred_megabytes(c: &mut Criterion) {
     const SIZE: u64 = 100_000_000;
     let mut file = tempfile::NamedTempFile::new().expect("a file");
-    let quiet = "2026-06-15 03:00:13.949 UTC\tInfo\tWsusService.49\tThreadEntry\tThreadHelper.ThreadStart\r\n";
+    let quiet =
+        "2026-06-15 03:00:13.949 UTC\tInfo\tWsusService.49\tThreadEntry\tThreadHelper.ThreadStart\r\n";
     let fails = "2026-06-15 03:00:14.001 UTC\tError\tWsusService.25\t\
         WebServiceCommunicationHelper.ProcessWebServiceProxyException\tProcessWebServiceProxyException found \
         Exception was WebException. Action: Retry. Exception Details: System.Net.WebException: Unable to connect to the \

@@ -206,7 +206,15 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 && f.confidence != Confidence::Possible
                 && explained_by(failure).contains(&f.layer())
         });
-        if answered {
+        let told = |other: &Fact| {
+            other.source.file == fact.source.file
+                && matches!(&other.statement, Statement::LogFailure { failure: LoggedFailure::SoapFault { code }, .. }
+                    if !code.is_empty())
+        };
+        // An event repeats the fault whose code the stack has told.
+        let repeats = matches!(failure, LoggedFailure::SoapFault { code } if code.is_empty())
+            && seen.facts.all().iter().any(told);
+        if answered || repeats {
             continue;
         }
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };

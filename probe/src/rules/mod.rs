@@ -41,6 +41,7 @@ impl Given {
             Some(there) => {
                 there.role = there.role.min(finding.role);
                 there.confidence = there.confidence.min(finding.confidence);
+                there.severity = there.severity.min(finding.severity);
                 for id in finding.because {
                     if !there.because.contains(&id) {
                         there.because.push(id);

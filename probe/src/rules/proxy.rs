@@ -97,20 +97,26 @@ fn refusal(
             given.add(cause("proxy/cannot-connect", &target, says, because));
         }
         ProxyAnswer::Status { code: code @ 403, says_port, .. } => {
-            let on_443 = path.questions(lane, "the same destination on port 443").next();
-            let granted =
-                on_443.filter(|o| matches!(o.outcome, Outcome::Proxy { answer: ProxyAnswer::Granted, .. }));
-            if path.info.target.port != 443 && (*says_port || granted.is_some()) {
-                let mut because = because;
-                because.extend(granted.map(|o| o.id.clone()));
-                let says = format!(
-                    "The proxy {hop} denies CONNECT to {target} ({code}{}){}.",
-                    own_words(answer),
-                    if granted.is_some() {
-                        ", and grants the same host on port 443"
-                    } else {
-                        ", and says that it is the port"
+            // What the proxy tries there and cannot reach it does not deny.
+            let allowed = path.questions(lane, "the same destination on port 443").next().and_then(|o| {
+                match &o.outcome {
+                    Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
+                        Some((o, "grants the same host on port 443".to_string()))
                     }
+                    Outcome::Proxy {
+                        answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. },
+                        ..
+                    } => Some((o, format!("tries the same host on port 443 and does not reach it ({code})"))),
+                    _ => None,
+                }
+            });
+            if path.info.target.port != 443 && (*says_port || allowed.is_some()) {
+                let mut because = because;
+                because.extend(allowed.as_ref().map(|(o, _)| o.id.clone()));
+                let says = format!(
+                    "The proxy {hop} denies CONNECT to {target} ({code}{}), and {}.",
+                    own_words(answer),
+                    allowed.map_or_else(|| "says that it is the port".to_string(), |(_, how)| how)
                 );
                 given.add(cause("proxy/port-denied", &target, says, because));
             } else {

@@ -1,0 +1,484 @@
+//! Peers that mean harm, and files that are none: the program ends in time, holds little memory, and lets no control
+//! character through to a terminal.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use mockups::authority::{Key, KeyUsage, LeafSpec, self_signed};
+use mockups::http::{Clock, Fate, Variation};
+use mockups::journal::Journal;
+use mockups::listen::{Running, listen};
+use mockups::nameserver::{self, Failure, Record, Zone};
+use mockups::proxy::{self, Mode, Stranger};
+use mockups::tlspeer::{Hostile, Policy, Refusal, RefuseWhen, TlsPeer};
+use mockups::upstream::{self, Answer, Site};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use wsusprobe_suite::certificates::now;
+use wsusprobe_suite::probe::{GRACE, Probe, Ran, run};
+use wsusprobe_suite::write;
+
+/// The built programs.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wsusprobe-under-test");
+const LAB: &str = env!("CARGO_BIN_EXE_wsuslab-under-test");
+/// When a run has to end, and the most memory that it may hold.
+const DEADLINE: Duration = Duration::from_secs(3);
+const MOST_KIB: u64 = 64 * 1024;
+const HOST: &str = "upstream.example.test";
+/// What a terminal would obey: clear the screen, set its title, ring, and the same as 8-bit controls in UTF-8.
+const ESCAPES: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{8}\u{7f}\u{9b}31m\u{9d}0;owned\u{9c}\r";
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// Starts servers of the lab in the runtime that outlives the test.
+fn inside<T>(start: impl FnOnce(&Journal) -> std::io::Result<T>) -> T {
+    let _inside = RUNTIME.enter();
+    start(&Journal::default()).expect("a server")
+}
+
+/// Starts a server of the test's own.
+fn own<Fut: Future<Output = ()> + Send + 'static>(
+    handler: impl Fn(TcpStream) -> Fut + Send + Sync + 'static,
+) -> Running {
+    inside(|journal| listen("own", journal, handler))
+}
+
+/// A step may take as long as the whole run, so that nothing but the deadline ends it.
+fn check(url: &str) -> Probe {
+    Probe::new(PROGRAM, &["check", url]).with(&["--timeout", "60s"]).deadline(DEADLINE)
+}
+
+/// Runs it in every form of the report and checks what holds of every run; gives the JSON's.
+fn survives(probe: impl Fn() -> Probe) -> Ran {
+    for form in ["text", "short"] {
+        let ran = probe().with(&["-vv"]).form(form).run();
+        sane(&ran);
+        assert!(matches!(ran.code, Some(1..=3)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+    }
+    let ran = probe().run();
+    sane(&ran);
+    let findings = ran.findings();
+    assert!(!findings.iter().any(|f| f.ends_with("unexplained")), "{findings:?}\n{}", ran.stdout);
+    assert_ne!(ran.report()["verdict"], "healthy");
+    ran
+}
+
+fn sane(ran: &Ran) {
+    for said in [&ran.stdout, &ran.stderr] {
+        let control = said.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(control, None, "{said:?}");
+    }
+    assert!(ran.took <= DEADLINE + GRACE, "{:?}", ran.took);
+    if let Some(peak) = ran.peak {
+        assert!(peak <= MOST_KIB, "{peak} KiB");
+    }
+    assert!(!ran.stderr.contains("internal error"), "{}", ran.stderr);
+}
+
+fn http(fate: Fate) -> Running {
+    inside(|journal| {
+        let mut site = Site::wsus(HOST, Clock::starting_at(now()));
+        site.directories.insert("*".to_owned(), Answer::Sent(fate));
+        upstream::serve_http("http", journal, Arc::new(site))
+    })
+}
+
+fn plain(server: &Running) -> Ran {
+    let at = server.address.port();
+    survives(|| check(&format!("http://{HOST}:8530/there")).redirect(HOST, 8530, at))
+}
+
+fn tls(policy: Policy, spec: &LeafSpec) -> Running {
+    inside(|journal| {
+        let key = Key::named("server").expect("a key");
+        let leaf = self_signed(spec, &key).expect("a certificate");
+        let peer = TlsPeer::new(policy, vec![leaf.der.clone()], &key);
+        let site = Site::wsus(HOST, Clock::starting_at(now()));
+        upstream::serve_https("tls", journal, Arc::new(site), peer)
+    })
+}
+
+fn leaf(common_name: &str) -> LeafSpec {
+    LeafSpec {
+        common_name: common_name.to_owned(),
+        validity: (now() - 86_400, now() + 86_400),
+        usages: vec![KeyUsage::ServerAuth],
+        ..LeafSpec::default()
+    }
+}
+
+fn secure(server: &Running) -> Ran {
+    let at = server.address.port();
+    survives(|| check(&format!("https://{HOST}:8531/there")).redirect(HOST, 8531, at))
+}
+
+fn by_proxy(server: &Running, url: &str) -> Ran {
+    let at = server.address.port();
+    survives(|| {
+        check(url).with(&["--proxy", "http://proxy.example.test:3128"]).redirect(
+            "proxy.example.test",
+            3128,
+            at,
+        )
+    })
+}
+
+fn proxy_of(mode: Mode) -> Running {
+    inside(|journal| {
+        let table = Arc::new(|_: &str, _: u16| None::<SocketAddr>);
+        let mut config = proxy::Config::open(table, Clock::starting_at(now()));
+        config.mode = mode;
+        proxy::serve("proxy", journal, config)
+    })
+}
+
+// ---- HTTP ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_hundred_megabytes_of_headers() {
+    let ran = plain(&http(Fate::HugeHeaders));
+    ran.expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
+}
+
+#[test]
+fn a_header_that_never_ends() {
+    let ran = plain(&http(Fate::EndlessHeader));
+    ran.expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
+}
+
+#[test]
+fn an_answer_of_a_byte_a_second() {
+    plain(&http(Fate::Drip)).expect("undetermined", &[]).unwrap();
+}
+
+#[test]
+fn an_answer_that_never_comes() {
+    plain(&http(Fate::Silence)).expect("undetermined", &[]).unwrap();
+}
+
+/// 200, and then chunks for ever.
+async fn endless_body(mut stream: TcpStream) {
+    let mut some = [0; 4096];
+    let _ = stream.read(&mut some).await;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("2000\r\n{}\r\n", "<p>".repeat(0x2000).split_at(0x2000).0);
+    let mut sent = stream.write_all(head.as_bytes()).await;
+    while sent.is_ok() {
+        sent = stream.write_all(chunk.as_bytes()).await;
+    }
+}
+
+#[test]
+fn a_body_without_end() {
+    let server = own(endless_body);
+    let at = server.address.port();
+    let ran = survives(|| check(&format!("http://{HOST}:8530")).redirect(HOST, 8530, at));
+    assert!(ran.findings()[0].ends_with("http/not-wsus"), "{:?}", ran.findings());
+}
+
+#[test]
+fn headers_and_a_page_that_talk_to_the_terminal() {
+    let server = own(|mut stream: TcpStream| async move {
+        let mut some = [0; 4096];
+        let _ = stream.read(&mut some).await;
+        let answer = format!(
+            "HTTP/1.1 302 {ESCAPES}\r\nServer: {ESCAPES}\r\nLocation: http://{ESCAPES}/\r\nContent-Type: text/{ESCAPES}\r\n\
+             Connection: close\r\n\r\n{ESCAPES}"
+        );
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+    });
+    plain(&server);
+}
+
+#[test]
+fn a_redirection_that_talks_to_the_terminal_above_ascii() {
+    // HTTP's grammar lets bytes above 0x7f through in values, and C1 controls in UTF-8 are such bytes.
+    let server = own(|mut stream: TcpStream| async move {
+        let mut some = [0; 4096];
+        let _ = stream.read(&mut some).await;
+        let answer = "HTTP/1.1 302 Found\r\nServer: \u{9b}2J\r\nLocation: http://\u{9b}2J\u{9d}/\r\nConnection: close\r\n\
+                      Content-Length: 6\r\n\r\n\u{9b}2J\u{85}";
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+    });
+    plain(&server).expect("faulty", &["cause error certain http/redirect"]).unwrap();
+}
+
+// ---- banners ---------------------------------------------------------------------------------------------------
+
+fn banner() -> Running {
+    own(|mut stream: TcpStream| async move {
+        let line = format!("SSH-2.0-{ESCAPES}OpenSSH\u{1b}[31m\r\n");
+        let _ = stream.write_all(line.as_bytes()).await;
+        // The same in a code page of one byte.
+        let _ = stream.write_all(&[0x9b, b'2', b'J', 0x9d, 0x90, 0x1b, b'c']).await;
+        let mut some = [0; 4096];
+        while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
+    })
+}
+
+#[test]
+fn a_banner_that_talks_to_the_terminal_where_http_is_expected() {
+    plain(&banner()).expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
+}
+
+#[test]
+fn a_banner_that_talks_to_the_terminal_where_tls_is_expected() {
+    secure(&banner()).expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
+}
+
+#[test]
+fn a_banner_that_talks_to_the_terminal_where_a_proxy_is_expected() {
+    let ran = by_proxy(&banner(), &format!("https://{HOST}:8531/there"));
+    ran.expect("faulty", &["cause error certain proxy/not-a-proxy"]).unwrap();
+}
+
+// ---- TLS -------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_certificate_message_of_sixteen_megabytes() {
+    secure(&tls(Policy { hostile: Some(Hostile::HugeCertificate), ..Policy::default() }, &leaf(HOST)));
+}
+
+#[test]
+fn a_flight_of_a_byte_a_second() {
+    let server = tls(Policy { hostile: Some(Hostile::Drip), ..Policy::default() }, &leaf(HOST));
+    secure(&server).expect("undetermined", &[]).unwrap();
+}
+
+#[test]
+fn garbage_instead_of_tls() {
+    secure(&tls(Policy { hostile: Some(Hostile::Garbage), ..Policy::default() }, &leaf(HOST)));
+}
+
+#[test]
+fn no_answer_to_a_hello() {
+    let policy = Policy { when: RefuseWhen::Always, refusal: Refusal::Silence, ..Policy::default() };
+    secure(&tls(policy, &leaf(HOST))).expect("undetermined", &[]).unwrap();
+}
+
+#[test]
+fn a_certificate_whose_name_talks_to_the_terminal() {
+    let ran = secure(&tls(Policy::default(), &leaf(&format!("x{ESCAPES}y"))));
+    assert!(
+        ran.findings().contains(&"cause error certain trust/self-signed".to_owned()),
+        "{:?}",
+        ran.findings()
+    );
+}
+
+// ---- proxies ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_proxy_that_never_answers() {
+    for url in ["https://upstream.example.test:8531/there", "http://upstream.example.test:8530/there"] {
+        by_proxy(&proxy_of(Mode::Silence), url).expect("undetermined", &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_proxy_that_takes_nothing_at_all() {
+    let server = inside(|journal| proxy::stranger("mute", journal, Stranger::Mute));
+    by_proxy(&server, &format!("https://{HOST}:8531/there")).expect("undetermined", &[]).unwrap();
+}
+
+#[test]
+fn a_proxy_of_a_byte_a_second() {
+    by_proxy(&proxy_of(Mode::Drip), &format!("https://{HOST}:8531/there"))
+        .expect("undetermined", &[])
+        .unwrap();
+}
+
+#[test]
+fn a_proxy_with_a_hundred_megabytes_of_headers() {
+    let ran = by_proxy(&proxy_of(Mode::HugeHeaders), &format!("https://{HOST}:8531/there"));
+    ran.expect("faulty", &["cause error certain proxy/not-a-proxy"]).unwrap();
+}
+
+#[test]
+fn a_proxy_whose_refusal_never_ends() {
+    let server = own(|mut stream: TcpStream| async move {
+        let mut some = [0; 4096];
+        let _ = stream.read(&mut some).await;
+        let mut sent = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n").await;
+        while sent.is_ok() {
+            sent = stream.write_all(ESCAPES.repeat(500).as_bytes()).await;
+        }
+    });
+    let ran = by_proxy(&server, &format!("https://{HOST}:443/there"));
+    ran.expect("faulty", &["cause error certain proxy/forbidden"]).unwrap();
+}
+
+// ---- name servers ----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_name_server_that_never_answers() {
+    let server = inside(|journal| nameserver::silent("dns", journal));
+    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address))
+        .expect("undetermined", &[])
+        .unwrap();
+}
+
+#[test]
+fn a_name_server_whose_alias_talks_to_the_terminal() {
+    let server = inside(|journal| {
+        let alias = "x\\027[2J\\155\\007.example.test".to_owned();
+        let zone = Zone::from([
+            (HOST.to_owned(), Record { alias: Some(alias), ..Record::default() }),
+            ("*.example.test".to_owned(), Record { failure: Some(Failure::NoAddress), ..Record::default() }),
+        ]);
+        nameserver::serve("dns", journal, zone, Variation::default())
+    });
+    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address));
+}
+
+#[test]
+fn a_name_server_whose_aliases_lead_in_a_circle() {
+    let server = inside(|journal| {
+        let circle = Record { failure: Some(Failure::Loop), ..Record::default() };
+        nameserver::serve("dns", journal, Zone::from([(HOST.to_owned(), circle)]), Variation::default())
+    });
+    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address));
+}
+
+// ---- what is handed over ---------------------------------------------------------------------------------------
+
+/// Runs a program in a folder with those files: no socket is opened.
+fn handed(program: &str, files: &[(&str, &[u8])], arguments: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in files {
+        write(folder.path(), name, bytes);
+    }
+    let ran = run(Command::new(program).args(arguments).current_dir(folder.path()), DEADLINE);
+    sane(&ran);
+    ran
+}
+
+fn diagnosed(files: &[(&str, &[u8])]) -> Ran {
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    handed(PROGRAM, files, &[&["diagnose", "--no-network", "--trust", "none", "-q"][..], &names].concat())
+}
+
+/// Whether it ends with that code, and says these things in one line of standard error and nothing else.
+#[track_caller]
+fn refused(ran: &Ran, code: i32, says: &[&str]) {
+    assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+    for text in says {
+        assert!(ran.stderr.contains(text), "{text:?} is not in {:?}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_empty_file() {
+    let ran = diagnosed(&[("empty.txt", b"")]);
+    refused(&ran, 65, &["empty.txt"]);
+}
+
+#[test]
+fn a_binary_file() {
+    let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    refused(&diagnosed(&[("noise.bin", &noise)]), 65, &["noise.bin"]);
+}
+
+const CONFIGURATION: &str = "SyncFromMicrosoftUpdate : True\r\nMUUrl : https://sws.update.microsoft.com\r\n\
+     RedirectorChangeNumber : 4002\r\nUseProxy : True\r\nProxyName : proxy.example.test\r\nProxyServerPort : 8080\r\n";
+
+#[test]
+fn a_log_that_is_cut_inside_a_character() {
+    let log = "2026-06-15 10:00:00.000 UTC\tInfo\tWsusService.20\tCatalogSyncAgentCore.ExecuteSyncProtocol\tbegin\r\n";
+    let mut bytes = vec![0xff, 0xfe];
+    bytes.extend(log.repeat(3).encode_utf16().flat_map(u16::to_le_bytes));
+    bytes.pop();
+    let ran = diagnosed(&[("SoftwareDistribution.log", &bytes)]);
+    assert!(matches!(ran.code, Some(0..=3 | 65)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_port_that_is_no_number() {
+    let text = CONFIGURATION.replace("8080", "abc");
+    let ran = diagnosed(&[("config.txt", text.as_bytes())]);
+    assert!(matches!(ran.code, Some(1..=3)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+    for part in ["input/unreadable", "config.txt", "6", "ProxyServerPort", "abc", "number"] {
+        assert!(ran.stdout.contains(part), "{part:?} is not in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn values_that_talk_to_the_terminal() {
+    let text = CONFIGURATION.replace("proxy.example.test", ESCAPES).replace("4002", ESCAPES);
+    let ran = diagnosed(&[("config.txt", text.as_bytes())]);
+    assert!(matches!(ran.code, Some(1..=3)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_whose_name_talks_to_the_terminal() {
+    let name = "a\u{1b}[2Jb\u{9b}.txt";
+    refused(&diagnosed(&[(name, b"")]), 65, &[]);
+    let ran = diagnosed(&[(name, CONFIGURATION.as_bytes())]);
+    assert!(matches!(ran.code, Some(0..=3)), "{:?}\n{}", ran.code, ran.stderr);
+}
+
+#[test]
+fn no_files_where_nothing_can_be_read() {
+    if cfg!(windows) {
+        return;
+    }
+    let ran = handed(PROGRAM, &[], &["--no-network"]);
+    assert_eq!(ran.code, Some(65), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("SoftwareDistribution.log"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let ran = handed(PROGRAM, &[], &["diagnose", "absent.txt", "--no-network", "--trust", "none"]);
+    refused(&ran, 65, &["absent.txt"]);
+}
+
+#[test]
+fn usage_is_one_line_that_says_what_was_expected() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["check", "http://a.test", "--cacert", "none.pem"], &["none.pem", "certificate"]),
+        (&["check", "http://a.test", "--anchor", "*.test=none.pem"], &["none.pem", "certificate"]),
+        (&["check", "upstream.example.test:8531"], &["http:// or https://"]),
+        (&["check", "http://up\u{1b}[2Jstream.test"], &["control"]),
+        (&["check", "http://up\nstream.test"], &["control"]),
+        (&["check", "http://a.test", "--connect-to", "a\u{7}:80:127.0.0.1:80"], &["--connect-to"]),
+        (&["check", "http://a.test", "--proxy", "http://\u{1b}[2J:80"], &["--proxy"]),
+        (&["explain", "trust/\u{1b}[2J"], &["trust/"]),
+        (&["explain", "trust/missing-intermediat"], &["trust/missing-intermediat"]),
+    ];
+    for (arguments, says) in cases {
+        let ran = handed(PROGRAM, &[("none.pem", b"this is no certificate\n")], arguments);
+        refused(&ran, 64, says);
+    }
+}
+
+#[test]
+fn a_scenario_with_a_key_that_is_misspelt() {
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(home.path().join("worlds")).expect("a folder");
+    let text = "about = \"a site\"\n\n[upstream]\nname = \"up.example.com\"\nport.8530 = {}\n\n[proxy]\nmoed = \"open\"\n";
+    write(&home.path().join("worlds"), "site.toml", text);
+    let home = home.path().display().to_string();
+    for arguments in [&["--home", &home, "run", "site"][..], &["--home", &home, "up", "site"]] {
+        let ran = handed(LAB, &[], arguments);
+        assert_eq!(ran.code, Some(64), "{}", ran.stderr);
+        for part in ["site.toml:8:1", "moed = \"open\"", "^^^^", "mode"] {
+            assert!(ran.stderr.contains(part), "{part:?} is not in {}", ran.stderr);
+        }
+    }
+    let ran = handed(LAB, &[], &["--home", &home, "run", "sites"]);
+    refused(&ran, 64, &["sites"]);
+    assert!(Path::new(&home).is_dir());
+}

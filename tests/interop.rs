@@ -1,0 +1,51 @@
+//! The program against real servers, and real clients against the lab: what both agree on is not an invention of
+//! ours.
+//!
+//! A test whose programs are not installed is skipped, and says so in its name; with WSUSPROBE_INTEROP=require it
+//! fails.
+
+mod real {
+    pub mod dns;
+    pub mod lab;
+    pub mod nginx;
+    pub mod s_server;
+    pub mod squid;
+}
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use wsusprobe_suite::installed;
+
+/// The built program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wsusprobe-under-test");
+/// The name that is asked for everywhere.
+const HOST: &str = "upstream.example.test";
+
+/// How a test ends.
+type Done = Result<(), Failed>;
+/// A test: what it shows, the programs that it needs, and itself.
+type Case = (&'static str, &'static [&'static str], fn() -> Done);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let required = std::env::var_os("WSUSPROBE_INTEROP").is_some_and(|value| value == "require");
+    let cases = [nginx(), s_server(), squid(), dns(), lab()].concat();
+    let trials = cases
+        .into_iter()
+        .map(|(shows, needs, run)| {
+            let missing: Vec<&str> = needs.iter().copied().filter(|name| installed(name).is_none()).collect();
+            if missing.is_empty() {
+                return Trial::test(shows, run);
+            }
+            let why = format!("not installed: {}", missing.join(", "));
+            let name = format!("{shows} [skipped, {why}]");
+            Trial::test(name, move || Err(why.into())).with_ignored_flag(!required)
+        })
+        .collect();
+    let threads = arguments.test_threads.unwrap_or(4);
+    libtest_mimic::run(&Arguments { test_threads: Some(threads), ..arguments }, trials).exit_code()
+}
+
+use real::{dns::cases as dns, lab::cases as lab, nginx::cases as nginx};
+use real::{s_server::cases as s_server, squid::cases as squid};

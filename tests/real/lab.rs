@@ -1,0 +1,288 @@
+//! Real clients against the lab: what the probe is proved with is itself proved.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use mockups::journal::Journal;
+use mockups::nameserver::{self, Failure, Record, Zone};
+use tokio::runtime::Runtime;
+use wsuslab::load;
+use wsuslab::schema::{ProxyMode, World};
+use wsuslab::world::Running;
+
+use crate::{Case, Done};
+
+pub(crate) fn cases() -> Vec<Case> {
+    let list: &[Case] = &[
+        ("curl: the lab's upstream answers GetAuthConfig over TLS", &["curl"], auth_config),
+        ("curl: the lab's upstream answers GetAuthConfig in clear", &["curl"], auth_config_plain),
+        ("curl: the lab's upstream serves ranges", &["curl"], range),
+        ("curl: the lab's proxy opens tunnels", &["curl"], tunnel),
+        ("curl: the lab's proxy passes plain HTTP on", &["curl"], absolute),
+        ("curl: the lab's proxy asks for Basic", &["curl"], basic),
+        ("curl: the lab's proxy refuses ports", &["curl"], port_denied),
+        ("curl: the lab's inspecting proxy re-signs", &["curl"], inspects),
+        ("s_client: the lab's chain verifies", &["openssl"], chain),
+        ("s_client: the lab's server without its intermediate does not verify", &["openssl"], leaf_alone),
+        ("s_client: the lab's TLS 1.2 and 1.3", &["openssl"], versions),
+        ("dig: the lab's name server", &["dig"], names),
+        ("dig: the lab's name server, cut over UDP", &["dig"], truncated),
+    ];
+    list.to_vec()
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// A world that is up, dated from now.
+struct Up {
+    world: Running,
+    folder: tempfile::TempDir,
+}
+
+fn up(name: &str, change: impl FnOnce(&mut World)) -> Result<Up, String> {
+    let mut scenario = load::by_name(&load::home(), name).map_err(|error| error.to_string())?;
+    scenario.world.epoch = Some(now());
+    change(&mut scenario.world);
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let _inside = RUNTIME.enter();
+    let world = World::up(&scenario, folder.path()).map_err(|error| error.to_string())?;
+    Ok(Up { world, folder })
+}
+
+/// This second, as a world's `epoch` is written.
+fn now() -> String {
+    mockups::http::Clock::starting_at(wsusprobe_suite::certificates::now()).xml_time(0)
+}
+
+impl Up {
+    /// Where a name and port of the site really are.
+    fn at(&self, name: &str, port: u16) -> Result<SocketAddr, String> {
+        let place = self.world.places.iter().find(|p| p.name == name && p.port == port);
+        place.map(|p| p.at).ok_or_else(|| format!("{name}:{port} is not in {:?}", self.world.places))
+    }
+
+    /// The roots that the site trusts, in one file.
+    fn root(&self) -> Result<String, String> {
+        let mut all = Vec::new();
+        for file in self.world.files.iter().filter(|file| file.extension().is_some_and(|e| e == "pem")) {
+            let file = self.folder.path().join(file);
+            all.extend(std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);
+        }
+        Ok(wsusprobe_suite::write(self.folder.path(), "all.crt", all).display().to_string())
+    }
+}
+
+/// Runs a client to its end: its exit code and what it says.
+fn client(program: &str, arguments: &[&str]) -> Result<(Option<i32>, String), String> {
+    let ran = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    let says = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    Ok((ran.status.code(), says))
+}
+
+/// curl on loopback alone: what is not redirected goes to a port where nothing listens.
+fn curl(arguments: &[&str]) -> Result<(Option<i32>, String), String> {
+    let usual = ["-q", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{http_connect}\n"];
+    let rest = ["--connect-to", "::127.0.0.1:1"];
+    client("curl", &[&usual[..], arguments, &rest].concat())
+}
+
+fn has((code, says): &(Option<i32>, String), wanted: i32, texts: &[&str]) -> Done {
+    for text in texts {
+        if !says.contains(text) {
+            return Err(format!("{text:?} is not in:\n{says}").into());
+        }
+    }
+    if *code != Some(wanted) {
+        return Err(format!("the exit code is {code:?}, not {wanted}:\n{says}").into());
+    }
+    Ok(())
+}
+
+const SERVICE: &str = "/ServerSyncWebService/ServerSyncWebService.asmx";
+/// A call as Microsoft's own description of the service writes it ([MS-WSUSSS] section 4).
+const ENVELOPE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
+    <soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body>\
+    <GetAuthConfig xmlns=\"http://www.microsoft.com/SoftwareDistribution\" /></soap:Body></soap:Envelope>";
+const CALL: [&str; 6] = [
+    "-H",
+    "Content-Type: text/xml; charset=utf-8",
+    "-H",
+    "SOAPAction: \"http://www.microsoft.com/SoftwareDistribution/GetAuthConfig\"",
+    "-d",
+    ENVELOPE,
+];
+const UPSTREAM: &str = "upstream.example.com";
+const MICROSOFT: &str = "sws.update.microsoft.com";
+const PROXY: &str = "proxy.example.com";
+
+fn auth_config() -> Done {
+    let up = up("check-upstream", |_| {})?;
+    let to = format!("{UPSTREAM}:8531:{}", up.at(UPSTREAM, 8531)?);
+    let url = format!("https://{UPSTREAM}:8531{SERVICE}");
+    let root = up.root()?;
+    let direct = ["--noproxy", "*", "--cacert", &root, "--connect-to", &to, &url];
+    let ran = curl(&[&CALL[..], &direct].concat())?;
+    has(&ran, 0, &["GetAuthConfigResult", "DssAuthWebService/DssAuthWebService.asmx", "\n200 000"])
+}
+
+fn auth_config_plain() -> Done {
+    let up = up("upstream-http", |_| {})?;
+    let to = format!("{UPSTREAM}:8530:{}", up.at(UPSTREAM, 8530)?);
+    let url = format!("http://{UPSTREAM}:8530{SERVICE}");
+    let ran = curl(&[&CALL[..], &["--noproxy", "*", "--connect-to", &to, &url]].concat())?;
+    has(&ran, 0, &["GetAuthConfigResult", "\n200 000"])
+}
+
+fn range() -> Done {
+    let up = up("upstream-http", |_| {})?;
+    let to = format!("{UPSTREAM}:8530:{}", up.at(UPSTREAM, 8530)?);
+    let url = format!("http://{UPSTREAM}:8530/selfupdate/wuident.cab");
+    let ran = curl(&["--noproxy", "*", "-r", "0-3", "-i", "--connect-to", &to, &url])?;
+    has(&ran, 0, &["MSCF", "bytes 0-3/", "\n206 000"])
+}
+
+/// curl's arguments for a call to Microsoft through the lab's proxy.
+fn by_proxy<'a>(root: &'a str, proxy: &'a str, url: &'a str) -> Vec<&'a str> {
+    [&CALL[..], &["--cacert", root, "-x", proxy, url]].concat()
+}
+
+/// A call through the proxy: no `--connect-to`, which would change the destination that the proxy is asked for.
+fn call_by_proxy(up: &Up, more: &[&str]) -> Result<(Option<i32>, String), String> {
+    let (root, proxy) = (up.root()?, format!("http://{}", up.at(PROXY, 8080)?));
+    let url = format!("https://{MICROSOFT}{SERVICE}");
+    let usual = ["-q", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{http_connect}\n"];
+    client("curl", &[&usual[..], &by_proxy(&root, &proxy, &url), more].concat())
+}
+
+fn tunnel() -> Done {
+    let up = up("microsoft-proxy", |_| {})?;
+    has(&call_by_proxy(&up, &[])?, 0, &["GetAuthConfigResult", "\n200 200"])
+}
+
+fn absolute() -> Done {
+    let up = up("microsoft-proxy", |_| {})?;
+    let proxy = format!("http://{}", up.at(PROXY, 8080)?);
+    let usual = ["-q", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{http_connect}\n"];
+    let url = "http://download.windowsupdate.com/x.cab";
+    let ran = client("curl", &[&usual[..], &["-x", &proxy, url]].concat())?;
+    has(&ran, 0, &["\n200 000"])
+}
+
+fn asks_for_basic(world: &mut World) {
+    if let Some(proxy) = &mut world.proxy {
+        proxy.mode = ProxyMode::Authenticate;
+        proxy.challenge = vec!["Basic realm=\"proxy\"".to_owned()];
+        proxy.accepts = Some("user:secret".to_owned());
+    }
+}
+
+fn basic() -> Done {
+    let up = up("microsoft-proxy", asks_for_basic)?;
+    has(&call_by_proxy(&up, &[])?, 56, &["\n000 407"])?;
+    has(&call_by_proxy(&up, &["--proxy-basic", "-U", "user:wrong"])?, 56, &["\n000 407"])?;
+    has(&call_by_proxy(&up, &["--proxy-basic", "-U", "user:secret"])?, 0, &["\n200 200"])?;
+    // It asks first and then takes what was offered.
+    has(&call_by_proxy(&up, &["--proxy-anyauth", "-U", "user:secret"])?, 0, &["\n200 200"])
+}
+
+fn port_denied() -> Done {
+    let up = up("microsoft-proxy", |world| {
+        if let Some(proxy) = &mut world.proxy {
+            proxy.mode = ProxyMode::Forbidden;
+        }
+    })?;
+    has(&call_by_proxy(&up, &[])?, 56, &["\n000 403"])
+}
+
+fn inspects() -> Done {
+    let up = up("microsoft-proxy", |world| {
+        if let Some(proxy) = &mut world.proxy {
+            proxy.mode = ProxyMode::Inspect;
+        }
+    })?;
+    // Not trusted by the site; a session all the same for who does not look.
+    has(&call_by_proxy(&up, &[])?, 60, &["\n000 200"])?;
+    has(&call_by_proxy(&up, &["-k"])?, 0, &["GetAuthConfigResult", "\n200 200"])
+}
+
+fn s_client(up: &Up, more: &[&str]) -> Result<(Option<i32>, String), String> {
+    let (at, root) = (up.at(UPSTREAM, 8531)?.to_string(), up.root()?);
+    let usual = ["s_client", "-connect", &at, "-servername", UPSTREAM, "-CAfile", &root, "-no-CApath"];
+    let strict = ["-verify_hostname", UPSTREAM, "-auth_level", "2", "-purpose", "sslserver"];
+    client("openssl", &[&usual[..], &strict, more].concat())
+}
+
+fn chain() -> Done {
+    let up = up("check-upstream", |_| {})?;
+    let ran = s_client(&up, &["-verify_return_error"])?;
+    has(&ran, 0, &["Verify return code: 0 (ok)", "Verified peername: upstream.example.com"])
+}
+
+fn leaf_alone() -> Done {
+    let up = up("check-upstream", |world| {
+        if let Some(upstream) = &mut world.upstream {
+            upstream.certificate.sends = Some(vec!["leaf".to_owned()]);
+        }
+    })?;
+    let ran = s_client(&up, &["-verify_return_error"])?;
+    has(&ran, 1, &["unable to get local issuer certificate"])
+}
+
+fn versions() -> Done {
+    let up = up("check-upstream", |_| {})?;
+    has(&s_client(&up, &["-tls1_2"])?, 0, &["New, TLSv1.2", "Verify return code: 0 (ok)"])?;
+    has(&s_client(&up, &["-tls1_3"])?, 0, &["New, TLSv1.3", "Verify return code: 0 (ok)"])
+}
+
+/// A name server of the lab that knows one name of each kind.
+fn name_server() -> Result<mockups::listen::Running, String> {
+    let addresses = vec!["203.0.113.10".parse().expect("an address"), "2001:db8::10".parse().expect("one")];
+    let record = |failure| Record { failure: Some(failure), ..Record::default() };
+    let zone = Zone::from([
+        ("a.example.test".to_owned(), Record { addresses: addresses.clone(), ..Record::default() }),
+        (
+            "alias.example.test".to_owned(),
+            Record { alias: Some("a.example.test".into()), ..Record::default() },
+        ),
+        ("none.example.test".to_owned(), record(Failure::NoAddress)),
+        ("servfail.example.test".to_owned(), record(Failure::ServerFailure)),
+        ("refused.example.test".to_owned(), record(Failure::Refused)),
+        ("silent.example.test".to_owned(), record(Failure::Silence)),
+        ("long.example.test".to_owned(), Record { addresses, truncated: true, ..Record::default() }),
+    ]);
+    let _inside = RUNTIME.enter();
+    nameserver::serve("dns", &Journal::default(), zone, mockups::http::Variation(7))
+        .map_err(|e| e.to_string())
+}
+
+fn dig(server: &mockups::listen::Running, more: &[&str]) -> Result<(Option<i32>, String), String> {
+    let port = server.address.port().to_string();
+    client("dig", &[&["-r", "@127.0.0.1", "-p", &port, "+time=2", "+tries=1"][..], more].concat())
+}
+
+fn names() -> Done {
+    let server = name_server()?;
+    has(&dig(&server, &["a.example.test", "A"])?, 0, &["status: NOERROR", "A\t203.0.113.10"])?;
+    has(&dig(&server, &["a.example.test", "AAAA"])?, 0, &["status: NOERROR", "AAAA\t2001:db8::10"])?;
+    has(&dig(&server, &["alias.example.test", "A"])?, 0, &["CNAME\ta.example.test.", "A\t203.0.113.10"])?;
+    has(&dig(&server, &["none.example.test", "A"])?, 0, &["status: NOERROR", "ANSWER: 0"])?;
+    has(&dig(&server, &["other.example.test", "A"])?, 0, &["status: NXDOMAIN"])?;
+    has(&dig(&server, &["servfail.example.test", "A"])?, 0, &["status: SERVFAIL"])?;
+    has(&dig(&server, &["refused.example.test", "A"])?, 0, &["status: REFUSED"])?;
+    has(&dig(&server, &["silent.example.test", "A"])?, 9, &["no servers could be reached"])?;
+    has(&dig(&server, &["+noedns", "a.example.test", "A"])?, 0, &["status: NOERROR", "203.0.113.10"])
+}
+
+fn truncated() -> Done {
+    let server = name_server()?;
+    has(&dig(&server, &["+ignore", "long.example.test", "A"])?, 0, &[" tc", "ANSWER: 0"])?;
+    let whole = dig(&server, &["long.example.test", "A"])?;
+    has(&whole, 0, &["retrying in TCP mode", "A\t203.0.113.10"])
+}
