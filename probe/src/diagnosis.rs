@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
 use crate::facts::Statement;
-use crate::rules::{self, Given, RULES, Seen};
+use crate::rules::{self, Given, LaneEnd, RULES, Seen};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -184,6 +184,7 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
         (rule.give)(&seen, &mut given);
     }
     rules::settle(&seen, &mut given);
+    some_lanes(&seen, &mut given);
     cover(&seen, &mut given);
     rules::open_questions(&seen, &mut given);
     left_open(&seen, &mut given);
@@ -205,6 +206,28 @@ fn order(finding: &Finding) -> impl Ord + use<> {
         finding.id.clone(),
         finding.subject.clone(),
     )
+}
+
+/// Says of a cause that holds for some addresses of a name at which, where others work.
+fn some_lanes(seen: &Seen, given: &mut Given) {
+    for finding in given.findings.iter_mut().filter(|f| f.role == Role::Cause && f.layer() != Layer::Dial) {
+        for path in seen.needed().filter(|p| p.works()) {
+            let here: Vec<&str> = path
+                .failures()
+                .filter(|(_, o)| finding.because.contains(&o.id))
+                .map(|(lane, _)| lane.lane)
+                .collect();
+            if !here.is_empty() {
+                let works = path.lanes.iter().filter(|l| l.end == LaneEnd::Works).map(|l| l.lane);
+                let works: Vec<&str> = works.collect();
+                finding.says.push_str(&format!(
+                    " So it is at {}; {} works.",
+                    rules::list(&here),
+                    rules::list(&works)
+                ));
+            }
+        }
+    }
 }
 
 /// The law of cover: a failed observation that no finding explains is said to be unexplained, with its raw evidence.
@@ -350,12 +373,7 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
         let astray = findings.iter().any(|f| {
             f.id == "name/sinkhole" && f.role == Role::Cause && path.own.iter().any(|o| f.because.contains(&o.id))
         });
-        // What was asked after a lane had ended is no step that it passed.
-        let after: Vec<&str> = path
-            .failures()
-            .flat_map(|(lane, end)| lane.own.iter().skip_while(move |o| o.id != end.id).skip(1))
-            .map(|o| o.id.as_str())
-            .collect();
+        let after = path.after_failures();
         for layer in
             [Layer::Name, Layer::Dial, Layer::Proxy, Layer::Tls, Layer::Trust, Layer::Http, Layer::Wsus]
         {
@@ -378,7 +396,10 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
             {
                 continue;
             }
-            if layer == Layer::Name && !path.resolved() {
+            // A lane that was ended below tells nothing of what is above, whatever the other lanes met; an address
+            // that does not connect leaves the word to those that do.
+            let ended_below = failed.iter().any(|f| f.layer >= Layer::Tls && f.layer < layer);
+            if ended_below || (layer == Layer::Name && !path.resolved()) {
                 continue;
             }
             let telling = seen_here
