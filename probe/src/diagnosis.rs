@@ -185,6 +185,7 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     }
     rules::settle(&seen, &mut given);
     cover(&seen, &mut given);
+    rules::open_questions(&seen, &mut given);
     left_open(&seen, &mut given);
     let Given { mut findings, unknown } = given;
     findings.retain(|f| f.id == "unexplained" || evidence.settings.reports_on(f.layer()));
@@ -300,7 +301,11 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let re_signed = findings.iter().any(|f| f.id == "proxy/inspection" && f.role == Role::Contributing);
     if faulty {
         Verdict::Faulty
-    } else if nothing_reached || only_possible || re_signed || findings.iter().any(|f| f.id == "unexplained")
+    } else if nothing_reached
+        || only_possible
+        || re_signed
+        || findings.iter().any(|f| f.id == "unexplained")
+        || rules::unexplained_failure(seen, findings)
     {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {
@@ -313,16 +318,26 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
 /// The layers that every lane of a needed path passed, with what was seen.
 fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
     let mut list = Vec::new();
-    let configured = seen.evidence.facts.iter().filter(|f| matches!(f.statement, Statement::Config { .. }));
-    let because: Vec<String> = configured.map(|f| f.id.clone()).collect();
-    let says_config = findings.iter().any(|f| f.layer() == Layer::Config && f.severity <= Severity::Warning);
-    if let (false, false, Some(path)) = (because.is_empty(), says_config, seen.needed().next()) {
+    let configured: Vec<String> = seen
+        .evidence
+        .facts
+        .iter()
+        .filter(|f| matches!(f.statement, Statement::Config { .. }))
+        .map(|f| f.id.clone())
+        .collect();
+    // A cause of any layer that rests on a value of the configuration leaves the configuration in question.
+    let blamed = findings.iter().any(|f| {
+        f.severity <= Severity::Warning
+            && (f.layer() == Layer::Config || f.because.iter().any(|id| configured.contains(id)))
+    });
+    let names_a_source = seen.facts.flag("SyncFromMicrosoftUpdate").is_some();
+    if let (true, false, Some(path)) = (names_a_source, blamed, seen.needed().next()) {
         list.push(RuledOut {
             layer: Layer::Config,
             path: path.info.id.clone(),
             subject: path.subject(),
-            says: "every value of the configuration that was handed over is as it should be".into(),
-            because,
+            says: format!("nothing is wrong in the {} values that were handed over", configured.len()),
+            because: configured,
         });
     }
     for path in seen.needed() {

@@ -48,7 +48,12 @@ pub async fn walk(
         settings,
         store,
         observer,
-        log: Mutex::new(Log { paths: paths.clone(), observations: Vec::new(), next_path: paths.len() }),
+        log: Mutex::new(Log {
+            paths: paths.clone(),
+            observations: Vec::new(),
+            next_path: paths.len(),
+            addresses: Vec::new(),
+        }),
     };
     if settings.no_network {
         for path in &paths {
@@ -82,6 +87,8 @@ struct Log {
     paths: Vec<PathInfo>,
     observations: Vec<Observation>,
     next_path: usize,
+    /// What names gave: one is asked for once in a run.
+    addresses: Vec<(String, Vec<IpAddr>)>,
 }
 
 struct Began {
@@ -118,6 +125,8 @@ struct Reached {
     untrusted: bool,
     /// A certificate of the chain is not current.
     out_of_date: bool,
+    /// The leaf of a chain that was accepted.
+    accepted_leaf: Option<Vec<u8>>,
 }
 
 impl Reached {
@@ -276,14 +285,16 @@ impl Walker<'_> {
         };
         let beside = async {
             if !is_microsoft_host(&target.host) {
-                self.beside(path, done, answered || Reached::any(&lanes, |l| l.own_limit)).await;
+                let answered = answered || Reached::any(&lanes, |l| l.own_limit);
+                let leaf = lanes.iter().find_map(|l| l.accepted_leaf.as_deref());
+                self.beside(path, done, answered, leaf).await;
             }
         };
         join(join(direct, by_winhttp), join(repair, join(beside, clock))).await;
     }
 
     /// What stands beside an upstream: the client's service, SelfUpdate, the other ports.
-    async fn beside(&self, path: &PathInfo, done: bool, answered: bool) {
+    async fn beside(&self, path: &PathInfo, done: bool, answered: bool, leaf: Option<&[u8]>) {
         let at = |scheme, port, path: &str, like: &Target| Target {
             scheme,
             port,
@@ -302,7 +313,7 @@ impl Walker<'_> {
                     Ask::ClientConfig,
                     Layer::Wsus,
                 );
-                self.path(&client, self.net.patience).await;
+                self.path_again(&client, self.net.patience, leaf).await;
             }
         };
         let self_update = async {
@@ -344,11 +355,16 @@ impl Walker<'_> {
 
     /// Walks one path on every lane.
     async fn path(&self, path: &PathInfo, wait: Duration) -> Vec<Reached> {
+        self.path_again(path, wait, None).await
+    }
+
+    /// Walks a path to a peer whose leaf was accepted before: no hello of ours comes before the handshake.
+    async fn path_again(&self, path: &PathInfo, wait: Duration, known_leaf: Option<&[u8]>) -> Vec<Reached> {
         let lanes = self.resolve(path).await;
         if path.until == Layer::Name {
             return Vec::new();
         }
-        join_all(lanes.into_iter().map(|lane| self.lane(path, lane, wait))).await
+        join_all(lanes.into_iter().map(|lane| self.lane(path, lane, wait, known_leaf))).await
     }
 
     /// The host and port that a path's sockets go to: the proxy's where there is one.
@@ -374,6 +390,15 @@ impl Walker<'_> {
         if let Some(address) = self.net.stand_in(&host, port) {
             not_asked("--connect-to stands in for it");
             return vec![Lane { address, stands_in: true }];
+        }
+        let known = {
+            let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            log.addresses.iter().find(|(name, _)| *name == host).map(|(_, addresses)| addresses.clone())
+        };
+        if let Some(addresses) = known {
+            not_asked("it was asked for before in this run");
+            let lane = |address| Lane { address: SocketAddr::new(address, port), stands_in: false };
+            return addresses.into_iter().map(lane).collect();
         }
         let wait = self.net.patience;
         let system = async {
@@ -424,20 +449,26 @@ impl Walker<'_> {
             not_asked("no resolver, by the settings");
         }
         let answers = if second { system } else { direct };
-        let mut lanes: Vec<Lane> = Vec::new();
+        let mut addresses: Vec<IpAddr> = Vec::new();
         for outcome in answers {
-            let Outcome::Name { answer: NameAnswer::Addresses { addresses, .. }, .. } = outcome else {
+            let Outcome::Name { answer: NameAnswer::Addresses { addresses: found, .. }, .. } = outcome else {
                 continue;
             };
-            for address in addresses {
-                let lane = Lane { address: SocketAddr::new(address, port), stands_in: false };
+            for address in found {
                 let wanted = self.settings.family.is_none_or(|only| only == Family::of(address));
-                if wanted && !lanes.contains(&lane) && lanes.len() < MOST_LANES {
-                    lanes.push(lane);
+                if wanted && !addresses.contains(&address) && addresses.len() < MOST_LANES {
+                    addresses.push(address);
                 }
             }
         }
-        lanes
+        let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !addresses.is_empty() {
+            log.addresses.push((host, addresses.clone()));
+        }
+        addresses
+            .into_iter()
+            .map(|address| Lane { address: SocketAddr::new(address, port), stands_in: false })
+            .collect()
     }
 
     /// Opens a connection to a path's target on a lane, through its proxy; nothing is recorded.
@@ -451,7 +482,7 @@ impl Walker<'_> {
         }
     }
 
-    async fn lane(&self, path: &PathInfo, lane: Lane, wait: Duration) -> Reached {
+    async fn lane(&self, path: &PathInfo, lane: Lane, wait: Duration, known_leaf: Option<&[u8]>) -> Reached {
         let (host, port) = Self::first_hop(path);
         let hop_subject = crate::evidence::host_port(&host, port);
         let subject = path.target.subject();
@@ -517,23 +548,30 @@ impl Walker<'_> {
             return reached;
         }
 
-        let Some((chain, leaf)) = self.first_flight(path, lane, stream, wait).await else {
-            return reached;
+        let (stream, leaf, accepted) = match known_leaf {
+            Some(leaf) => (stream, Some(leaf.to_vec()), true),
+            None => {
+                let Some((chain, leaf)) = self.first_flight(path, lane, stream, wait).await else {
+                    return reached;
+                };
+                if path.until == Layer::Tls {
+                    reached.done = true;
+                    return reached;
+                }
+                let accepted = chain.as_ref().is_some_and(ChainSeen::acceptable);
+                reached.untrusted = !accepted;
+                reached.out_of_date = chain
+                    .as_ref()
+                    .is_some_and(|seen| seen.way.iter().any(|c| c.validity != Validity::Current));
+                if path.until == Layer::Trust {
+                    reached.done = accepted;
+                    return reached;
+                }
+                let Some(stream) = self.open(path, lane, wait).await else { return reached };
+                (stream, leaf, accepted)
+            }
         };
-        if path.until == Layer::Tls {
-            reached.done = true;
-            return reached;
-        }
-        let accepted = chain.as_ref().is_some_and(ChainSeen::acceptable);
-        reached.untrusted = !accepted;
-        reached.out_of_date =
-            chain.as_ref().is_some_and(|seen| seen.way.iter().any(|c| c.validity != Validity::Current));
-        if path.until == Layer::Trust {
-            reached.done = accepted;
-            return reached;
-        }
-
-        let Some(stream) = self.open(path, lane, wait).await else { return reached };
+        reached.accepted_leaf = leaf.clone().filter(|_| accepted);
         let terms = handshake::Terms {
             name: &path.target.host,
             accepted_leaf: leaf.as_deref().filter(|_| accepted),

@@ -66,6 +66,8 @@ pub struct World {
     /// This server's WSUS configuration, property by property; handed over as `config.txt` in the form that
     /// `Format-List` prints. Without a property no such file is written.
     pub config: BTreeMap<String, toml::Value>,
+    /// Whether `config.txt` is handed over. Default: yes; `false` for a server whose configuration nobody has.
+    pub config_given: Option<bool>,
     /// More files in the probe's folder, by name; handed over as arguments unless they say otherwise.
     pub file: BTreeMap<String, Handed>,
     /// Certificate authorities: `microsoft`, `site`, `inspector` and `public` exist; more may be named.

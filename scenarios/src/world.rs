@@ -837,7 +837,7 @@ impl<'a> Builder<'a> {
         let mut args = vec![ask.word().to_owned()];
         args.extend(world.until.iter().flat_map(|until| ["--until".to_owned(), until.clone()]));
         args.extend(world.args.iter().cloned());
-        if !world.config.is_empty() {
+        if !world.config.is_empty() && world.config_given.unwrap_or(true) {
             write("config.txt", format_list(&world.config).as_bytes())?;
             args.push("config.txt".to_owned());
         }

@@ -3,7 +3,7 @@
 use crate::evidence::{
     Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch, HandshakeAnswer,
     HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
-    ProxyAnswer, SoapAnswer, Target, Validity, escape,
+    ProxyAnswer, SoapAnswer, Validity, escape,
 };
 
 /// The longest text of a report that is printed in one piece.
@@ -360,8 +360,32 @@ pub fn path(path: &PathInfo) -> String {
         PathRole::Url => path.target.path.as_str(),
         _ => "",
     };
-    let url = Target { path: asked.to_string(), ..path.target.clone() }.url();
-    clean(&format!("this machine -> {through}{url}"))
+    // The port is always said: which one it is is half of what goes wrong.
+    let target = &path.target;
+    clean(&format!("this machine -> {through}{}://{}{asked}", target.scheme.word(), target.subject()))
+}
+
+/// Ids in a few characters: `o1, o3-o7`.
+pub fn ids(ids: &[String]) -> String {
+    let number = |id: &str| id.get(1..).and_then(|digits| digits.parse::<u64>().ok());
+    let mut parts: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < ids.len() {
+        let mut end = at;
+        while end + 1 < ids.len()
+            && ids[end + 1].get(..1) == ids[at].get(..1)
+            && number(&ids[end + 1]).is_some_and(|next| number(&ids[end]).is_some_and(|now| next == now + 1))
+        {
+            end += 1;
+        }
+        match end - at {
+            0 => parts.push(ids[at].clone()),
+            1 => parts.extend([ids[at].clone(), ids[end].clone()]),
+            _ => parts.push(format!("{}-{}", ids[at], ids[end])),
+        }
+        at = end + 1;
+    }
+    clean(&parts.join(", "))
 }
 
 /// What a path is for.

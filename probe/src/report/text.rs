@@ -127,6 +127,8 @@ pub(super) fn role(finding: &Finding) -> &'static str {
 
 fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
     if shown.iter().any(|finding| finding.role == Role::Cause) {
+        // Whoever reads one screen reads the verdict first; whoever reads the end finds it there again.
+        out.line(style_of(report.verdict), &verdict_line(report, shown));
         return;
     }
     match report.verdict {
@@ -405,8 +407,11 @@ fn ruled_out(out: &mut Out, report: &Report) {
     }
     out.heading("RULED OUT");
     for item in &report.ruled_out {
-        let ids =
-            if item.because.is_empty() { String::new() } else { format!("  [{}]", item.because.join(", ")) };
+        let ids = if item.because.is_empty() {
+            String::new()
+        } else {
+            format!("  [{}]", describe::ids(&item.because))
+        };
         out.mark(Mark::Ok, &clean(&format!("{:<8} {}  {}{ids}", item.layer.word(), item.subject, item.says)));
     }
 }
@@ -599,7 +604,9 @@ mod tests {
         ] {
             assert!(screen.contains(needed), "{needed:?} is not on the first screen:\n{text}");
         }
-        assert!(text.starts_with("CAUSE"));
+        assert!(
+            text.starts_with("Verdict: faulty - config/endpoint-decommissioned at MUUrl (certain)\n\nCAUSE")
+        );
         assert!(text.contains("\n    iisreset\n"), "commands stand alone:\n{text}");
     }
 
@@ -630,7 +637,7 @@ mod tests {
         let order: Vec<usize> =
             ["CAUSE", "NOTE", "PATHS", "ALSO ASKED", "RULED OUT", "UNKNOWN", "do not arrive.", "Verdict:"]
                 .iter()
-                .map(|part| text.find(part).unwrap_or_else(|| panic!("{part}\n{text}")))
+                .map(|part| text.rfind(part).unwrap_or_else(|| panic!("{part}\n{text}")))
                 .collect();
         assert!(order.is_sorted(), "{order:?}\n{text}");
     }

@@ -2,7 +2,7 @@
 
 use super::{Given, Seen, cause, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
-use crate::evidence::{PathRole, Scheme};
+use crate::evidence::{Observation, Outcome, PathRole, ProxyAnswer, Scheme};
 use crate::facts::{Fact, LoggedFailure, Statement};
 use crate::plan::{configured_proxy, service_of};
 use crate::rules::With;
@@ -78,6 +78,16 @@ fn weighed(found: Finding, walked: Walked) -> Finding {
     }
 }
 
+/// The same for a value that is unusual and no fault: where it works, nothing warns.
+fn unusual(found: Finding, walked: Walked) -> Finding {
+    let mut found = weighed(found, walked);
+    if walked == Walked::Works {
+        found.says.push_str(" It works.");
+        found = found.severity(Severity::Info);
+    }
+    found
+}
+
 fn endpoint(seen: &Seen, given: &mut Given) {
     let facts = &seen.facts;
     let from_microsoft = facts.flag("SyncFromMicrosoftUpdate").map(|(_, value)| value);
@@ -139,11 +149,16 @@ fn endpoint(seen: &Seen, given: &mut Given) {
         let state =
             walked(seen.needed().filter(|p| p.info.role == PathRole::Source && p.info.target.host == host));
         if !by_configuration && configured.is_some() {
-            // The configuration has another one now: the log may be from before.
-            given.add(found.possible());
+            // The configuration has another one now: the log may be from before, and is where that one works.
+            let now = walked(seen.needed().filter(|p| p.info.role == PathRole::Source));
+            given.add(match now {
+                Walked::Works => weighed(found.possible(), now),
+                _ => found.possible(),
+            });
             continue;
         }
         found = weighed(found, state);
+        repair(seen, &mut found);
         if id == "config/endpoint-retiring" && state == Walked::Failed {
             found = found.severity(Severity::Error);
         } else if id == "config/endpoint-retiring" {
@@ -161,6 +176,25 @@ fn endpoint(seen: &Seen, given: &mut Given) {
             format!("MUUrl is right and RedirectorChangeNumber is {number}; {REDIRECTOR} belongs to it.");
         given.add(note("config/redirector-number", "RedirectorChangeNumber", says, vec![fact.id.clone()]));
     }
+}
+
+/// Says whether the endpoint that the repair would set answers from here.
+fn repair(seen: &Seen, found: &mut Finding) {
+    let Some(path) = seen.of_role(PathRole::Repair).find(|p| p.walked()) else { return };
+    let url = path.info.target.url();
+    let base = url.strip_suffix(crate::codec::soap::SERVER_SYNC).unwrap_or(&url);
+    let Some(last) = path.own.iter().rev().find(|o| !matches!(o.outcome, Outcome::NotAsked { .. })) else { return };
+    if path.works() {
+        found.says.push_str(&format!(" On the same way {base} answers as it should."));
+    } else if !path.failed().is_empty() {
+        found.says.push_str(&format!(
+            " On the same way {base} does not answer either ({}): that has to be repaired as well.",
+            crate::report::describe::outcome(&last.outcome)
+        ));
+    } else {
+        return;
+    }
+    found.because.push(last.id.clone());
 }
 
 fn capital(text: &str) -> String {
@@ -210,9 +244,13 @@ fn proxies(seen: &Seen, given: &mut Given) {
     if let (Some((anonymous, false)), Some((stored, false))) =
         (facts.flag("AnonymousProxyAccess"), facts.flag("HasProxyPassword"))
     {
-        let walked_through = seen.needed().filter(|p| p.info.proxy.is_some());
-        let state = walked(walked_through);
-        // Where the walk met 407 the proxy's rule says so; another failure leaves it a note.
+        let through = || seen.needed().filter(|p| p.info.proxy.is_some());
+        let state = walked(through());
+        // Where the walk met 407 the proxy's rule says so, with what it offers.
+        if through().any(|p| p.failures().any(|(_, o)| is_challenge(o))) {
+            return;
+        }
+        // Another failure leaves it a note.
         let says = "AnonymousProxyAccess is False and HasProxyPassword is False: WSUS is set to send credentials and has none.";
         let because = vec![anonymous.id.clone(), stored.id.clone()];
         let found = cause("config/proxy-credentials-missing", "HasProxyPassword", says, because);
@@ -221,6 +259,11 @@ fn proxies(seen: &Seen, given: &mut Given) {
             _ => found.role(Role::Note).severity(Severity::Warning),
         });
     }
+}
+
+/// Whether a proxy demands credentials.
+fn is_challenge(observation: &Observation) -> bool {
+    matches!(observation.outcome, Outcome::Proxy { answer: ProxyAnswer::Status { code: 407, .. }, .. })
 }
 
 /// The scheme that the configured source is spoken to with.
@@ -275,7 +318,7 @@ fn upstream(seen: &Seen, given: &mut Given) {
         // Where the walk fails, the chain's own answer decides whether the name is why.
         if state != Walked::Failed {
             let says = format!("The upstream is named \"{name}\", without a domain, and spoken to over TLS.");
-            given.add(weighed(
+            given.add(unusual(
                 cause("config/upstream-short-name", "UpstreamWsusServerName", says, because.clone()),
                 state,
             ));
@@ -283,13 +326,13 @@ fn upstream(seen: &Seen, given: &mut Given) {
     }
     if let (Some((_, ssl)), Some((fact, port))) = (ssl, port) {
         because.push(fact.id.clone());
-        let unusual = if ssl { matches!(port, 8530 | 80) } else { matches!(port, 8531 | 443) };
-        if unusual && state != Walked::Failed {
+        let others = if ssl { matches!(port, 8530 | 80) } else { matches!(port, 8531 | 443) };
+        if others && state != Walked::Failed {
             let says = format!(
                 "UpstreamWsusServerUseSsl is {} and UpstreamWsusServerPortNumber is {port}, which is the other one's by default.",
                 if ssl { "True" } else { "False" }
             );
-            given.add(weighed(
+            given.add(unusual(
                 cause("config/port-ssl-mismatch", "UpstreamWsusServerUseSsl", says, because),
                 state,
             ));

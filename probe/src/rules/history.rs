@@ -1,7 +1,8 @@
 //! What happened before, and what text alone leaves open.
 
 use super::{Given, Seen, note, place};
-use crate::diagnosis::{Role, Severity};
+use crate::diagnosis::{Confidence, Role, Severity};
+use crate::evidence::Layer;
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
 use crate::rules::With;
 
@@ -21,7 +22,6 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     console(seen, given);
     elsewhere(seen, given);
     failing(seen, given);
-    logged(seen, given);
     unavailable(seen, given);
     port_tests(seen, given);
 }
@@ -173,12 +173,50 @@ fn failing(seen: &Seen, given: &mut Given) {
     given.add(note("history/failing", &fact.source.file, says, because).role(Role::Note));
 }
 
-/// What several causes share stays a question, with the test that would tell them apart.
-fn logged(seen: &Seen, given: &mut Given) {
+/// The layers whose causes would write a failure's text.
+fn explained_by(failure: &LoggedFailure) -> &'static [Layer] {
+    use Layer::{Config, Dial, Http, Name, Proxy, Tls, Trust, Wsus};
+    match failure {
+        LoggedFailure::ConnectionBroken | LoggedFailure::NoCommonAlgorithm | LoggedFailure::SecureChannel => {
+            &[Config, Proxy, Tls, Wsus]
+        }
+        LoggedFailure::NotTrusted | LoggedFailure::RootCheck => &[Config, Proxy, Trust],
+        LoggedFailure::NameNotResolved { .. } | LoggedFailure::ProxyNotResolved { .. } => {
+            &[Config, Name, Proxy]
+        }
+        LoggedFailure::ConnectTimeout | LoggedFailure::Timeout | LoggedFailure::ConnectFailed => {
+            &[Config, Name, Dial, Proxy, Tls, Http, Wsus]
+        }
+        LoggedFailure::ConnectRefused => &[Config, Dial, Proxy, Wsus],
+        LoggedFailure::HttpStatus { .. } | LoggedFailure::ContentType { .. } => &[Config, Proxy, Http, Wsus],
+        LoggedFailure::SoapFault { .. } => &[Config, Wsus],
+        LoggedFailure::Code { .. } => &[],
+    }
+}
+
+/// What several causes share stays a question, with the test that would tell them apart, unless a cause was found
+/// that writes such a text.
+pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
         let Statement::LogFailure { failure, process, excerpt: _, count, .. } = &fact.statement else {
             continue;
         };
+        let answered = given.findings.iter().any(|f| {
+            f.role == Role::Cause
+                && f.confidence != Confidence::Possible
+                && explained_by(failure).contains(&f.layer())
+        });
+        let told = |other: &Fact| {
+            other.source.file == fact.source.file
+                && matches!(&other.statement, Statement::LogFailure { failure: LoggedFailure::SoapFault { code }, .. }
+                    if !code.is_empty())
+        };
+        // An event repeats the fault whose code the stack has told.
+        let repeats = matches!(failure, LoggedFailure::SoapFault { code } if code.is_empty())
+            && seen.facts.all().iter().any(told);
+        if answered || repeats {
+            continue;
+        }
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
         let times = if *count > 1 { format!(" {count} times") } else { String::new() };
         let said = format!("{} names{times} {}{where_}", fact.source.file, word(failure));

@@ -21,8 +21,10 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
+pub(crate) use history::open_questions;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;
+pub(crate) use tls::unexplained_failure;
 
 /// What rules give.
 #[derive(Debug, Default)]
@@ -38,6 +40,7 @@ impl Given {
             Some(there) => {
                 there.role = there.role.min(finding.role);
                 there.confidence = there.confidence.min(finding.confidence);
+                there.severity = there.severity.min(finding.severity);
                 for id in finding.because {
                     if !there.because.contains(&id) {
                         there.because.push(id);

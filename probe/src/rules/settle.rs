@@ -92,6 +92,13 @@ pub(crate) fn settle(seen: &Seen, given: &mut Given) {
     findings.retain(|_| keep.next().unwrap_or(true));
 
     let causes: Vec<Finding> = findings.iter().filter(|f| f.role == Role::Cause).cloned().collect();
+    // A proxy of which nothing is proved contributes to what is known to fail.
+    let known = causes.iter().any(|c| c.confidence != Confidence::Possible);
+    for finding in findings.iter_mut().filter(|f| f.role == Role::Cause) {
+        if known && finding.id == "config/proxy-only-in-winhttp" && finding.confidence == Confidence::Possible {
+            finding.role = Role::Contributing;
+        }
+    }
     for finding in findings.iter_mut().filter(|f| f.role == Role::Cause) {
         let outranked = causes.iter().any(|c| {
             c.id != finding.id

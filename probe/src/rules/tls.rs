@@ -308,6 +308,23 @@ fn is_tls_failure(failure: &LoggedFailure) -> bool {
     )
 }
 
+/// Whether a synchronization or an import is on record as broken off at TLS, and no finding rests on that record: the
+/// server answered here, and which local cause it was does not show.
+pub(crate) fn unexplained_failure(seen: &Seen, findings: &[crate::diagnosis::Finding]) -> bool {
+    seen.facts.all().iter().any(|fact| {
+        let Statement::LogFailure { failure, .. } = &fact.statement else { return false };
+        let explained = findings.iter().any(|f| f.id != "history/failing" && f.because.contains(&fact.id));
+        let later_success = seen.facts.all().iter().any(|other| {
+            matches!(other.statement, Statement::LogSync { event: SyncEvent::Succeeded, .. })
+                && match (fact.time, other.time) {
+                    (Some(failed), Some(succeeded)) => succeeded > failed,
+                    _ => fact.source.file == other.source.file && other.source.line > fact.source.line,
+                }
+        });
+        is_tls_failure(failure) && !explained && !later_success
+    })
+}
+
 fn sync_fix_missing(seen: &Seen, given: &mut Given) {
     let logs = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
         Statement::Log { startup: Some(line), schannel: false, .. } => Some((fact, *line)),
