@@ -19,7 +19,9 @@ async fn diagnosed(name: &str) -> (Report, Vec<(String, usize)>, usize) {
     let store = TrustStore::load(&settings).expect("the lab's certificates");
     let inputs: Vec<Input> = running.args[1..]
         .iter()
-        .map(|file| Input::bytes(file.clone(), std::fs::read(running.dir.join(file)).expect("the lab's file")))
+        .map(|file| {
+            Input::bytes(file.clone(), std::fs::read(running.dir.join(file)).expect("the lab's file"))
+        })
         .collect();
     let report = run::diagnose_inputs(&settings, &store, &inputs, &Silent).await.expect("a report");
     let mut listeners: Vec<String> = running.places.iter().map(|place| place.listener.clone()).collect();

@@ -5,6 +5,7 @@ use crate::evidence::{
     HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
     ProxyAnswer, SoapAnswer, Validity, escape,
 };
+use crate::schannel::REFERENCE;
 
 /// The longest text of a report that is printed in one piece.
 const LIMIT: usize = 2000;
@@ -95,7 +96,9 @@ pub fn outcome(outcome: &Outcome) -> String {
         },
         Outcome::Proxy { asked, answer } => format!("{asked}: {}", proxy(answer)),
         Outcome::Hello { offer, answer } => {
-            format!("hello of {} up to {}: {}", offer.client, version(offer.version), hello(answer))
+            // Which client it is taken for is part of what the answer proves.
+            let client = if offer.client == REFERENCE.id { REFERENCE.name } else { "every client" };
+            format!("hello of {client} up to {}: {}", version(offer.version), hello(answer))
         }
         Outcome::Chain(chain) => chain_line(chain),
         Outcome::Handshake { answer, client_certificate_asked, .. } => {
@@ -229,6 +232,11 @@ fn chain_line(chain: &ChainSeen) -> String {
         1 => "1 certificate".to_string(),
         n => format!("{n} certificates"),
     };
+    let top = chain.way.last().map(|top| top.common_name.as_deref().unwrap_or(&top.subject));
+    let until = chain.way.first().map(|leaf| day(&leaf.not_after));
+    if let (true, Some(top), Some(until)) = (faults.is_empty(), top, until) {
+        return format!("{sent} for {}, up to {top}, trusted, until {until}", chain.name);
+    }
     if faults.is_empty() { format!("{sent}, trusted") } else { format!("{sent}; {}", faults.join("; ")) }
 }
 

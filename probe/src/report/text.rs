@@ -647,7 +647,7 @@ mod tests {
         let report = sample::faulty();
         assert!(!text(&report).contains("without SNI"));
         let more = render(&report, Options { verbose: 1, ..Options::default() });
-        assert!(more.contains("? 192.0.2.7  without SNI: hello of ws2019"), "{more}");
+        assert!(more.contains("? 192.0.2.7  without SNI: hello of Windows Server 2019"), "{more}");
         assert!(more.contains("FACTS") && !more.contains("first bytes: \\x15"));
         let all = render(&report, Options { verbose: 2, ..Options::default() });
         assert!(all.contains("first bytes: \\x15"), "{all}");

@@ -95,7 +95,8 @@ pub(crate) fn settle(seen: &Seen, given: &mut Given) {
     // A proxy of which nothing is proved contributes to what is known to fail.
     let known = causes.iter().any(|c| c.confidence != Confidence::Possible);
     for finding in findings.iter_mut().filter(|f| f.role == Role::Cause) {
-        if known && finding.id == "config/proxy-only-in-winhttp" && finding.confidence == Confidence::Possible {
+        if known && finding.id == "config/proxy-only-in-winhttp" && finding.confidence == Confidence::Possible
+        {
             finding.role = Role::Contributing;
         }
     }
