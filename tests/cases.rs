@@ -96,7 +96,9 @@ fn judged(report: &Report, possible: &[&str], open: &str) -> Result<(), Failed> 
         return Err(format!("calls a success {}", report.verdict.word()).into());
     }
     if !open.is_empty() && !asked && !noted {
-        return Err(format!("neither asks nor notes {open:?}: {:?} {:?}", report.findings, report.unknown).into());
+        return Err(
+            format!("neither asks nor notes {open:?}: {:?} {:?}", report.findings, report.unknown).into()
+        );
     }
     Ok(())
 }

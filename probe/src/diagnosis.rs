@@ -371,7 +371,9 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
     for path in seen.needed() {
         // What a false address answers excludes nothing.
         let astray = findings.iter().any(|f| {
-            f.id == "name/sinkhole" && f.role == Role::Cause && path.own.iter().any(|o| f.because.contains(&o.id))
+            f.id == "name/sinkhole"
+                && f.role == Role::Cause
+                && path.own.iter().any(|o| f.because.contains(&o.id))
         });
         let after = path.after_failures();
         for layer in
@@ -398,7 +400,10 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
             }
             // A lane that was ended below tells nothing of what is above, whatever the other lanes met; an address
             // that does not connect leaves the word to those that do.
-            let ended_below = failed.iter().any(|f| f.layer >= Layer::Tls && f.layer < layer);
+            let ended_below = path.failures().any(|(lane, f)| {
+                let came_here = lane.own.iter().any(|o| seen_here.iter().any(|here| here.id == o.id));
+                f.layer >= Layer::Tls && f.layer < layer && !came_here
+            });
             if ended_below || (layer == Layer::Name && !path.resolved()) {
                 continue;
             }
