@@ -93,14 +93,20 @@ struct Log {
     addresses: Vec<(String, Vec<IpAddr>)>,
 }
 
+/// When a step began, and how long it took where it is recorded later than it ended.
 struct Began {
     at: jiff::Timestamp,
     clock: Instant,
+    took: Option<Duration>,
 }
 
 impl Began {
     fn now() -> Began {
-        Began { at: now(), clock: Instant::now() }
+        Began { at: now(), clock: Instant::now(), took: None }
+    }
+
+    fn ended(self) -> Began {
+        Began { took: Some(self.clock.elapsed()), ..self }
     }
 }
 
@@ -150,7 +156,7 @@ impl Walker<'_> {
         outcome: Outcome,
         raw: Option<String>,
     ) -> String {
-        let took = began.clock.elapsed();
+        let took = began.took.unwrap_or_else(|| began.clock.elapsed());
         let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let id = format!("o{}", log.observations.len() + 1);
         let observation = Observation {
@@ -420,7 +426,7 @@ impl Walker<'_> {
             if self.settings.resolver == Resolver::None {
                 return Vec::new();
             }
-            let (host, subject) = (&host, &subject);
+            let host = &host;
             let asks = self.settings.dns.iter().flat_map(|server| {
                 [(RecordType::A, Family::Ipv4), (RecordType::AAAA, Family::Ipv6)].map(|(record, family)| {
                     let wanted = self.settings.family.is_none_or(|only| only == family);
@@ -430,22 +436,18 @@ impl Walker<'_> {
                         }
                         let began = Began::now();
                         let outcome = name::ask(&self.net, server.0, host, record, wait).await;
-                        let question = second.then_some("a second resolver");
-                        self.record(
-                            path,
-                            None,
-                            Layer::Name,
-                            subject,
-                            &began,
-                            question,
-                            outcome.clone(),
-                            None,
-                        );
-                        Some(outcome)
+                        Some((began.ended(), outcome))
                     }
                 })
             });
-            join_all(asks).await.into_iter().flatten().collect()
+            // Written down in the order asked, whichever was answered first.
+            let mut outcomes = Vec::new();
+            for (began, outcome) in join_all(asks).await.into_iter().flatten() {
+                let question = second.then_some("a second resolver");
+                self.record(path, None, Layer::Name, &subject, &began, question, outcome.clone(), None);
+                outcomes.push(outcome);
+            }
+            outcomes
         };
         let (system, direct) = join(system, direct).await;
         if system.is_empty() && direct.is_empty() {
