@@ -79,7 +79,8 @@ fn what_is_due_has_no_known_gap() {
     let due = due();
     let mut wrong = Vec::new();
     for scenario in scenarios().into_iter().filter(|s| s.known_gap.is_some()) {
-        let speaks = scenario.expect.findings.iter().chain(&scenario.near).any(|id| due.contains(id.as_str()));
+        let speaks =
+            scenario.expect.findings.iter().chain(&scenario.near).any(|id| due.contains(id.as_str()));
         if speaks {
             wrong.push(scenario.name);
         }

@@ -267,7 +267,11 @@ fn left_open(seen: &Seen, given: &mut Given) {
     }
     // A configuration that leaves nothing to begin with has said why.
     let cannot_begin = given.findings.iter().any(|f| f.layer() == Layer::Config && f.role == Role::Cause);
-    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected && !cannot_begin {
+    if seen.needed().next().is_none()
+        && !seen.evidence.settings.disconnected
+        && !cannot_begin
+        && !crate::plan::names_a_source(&seen.facts)
+    {
         given.open(
             "Where does this server synchronize from?",
             "Nothing that was handed over names a source that can be walked.".into(),
@@ -334,7 +338,9 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
     for path in seen.needed() {
         // What a false address answers excludes nothing.
         let astray = findings.iter().any(|f| {
-            f.id == "name/sinkhole" && f.role == Role::Cause && path.own.iter().any(|o| f.because.contains(&o.id))
+            f.id == "name/sinkhole"
+                && f.role == Role::Cause
+                && path.own.iter().any(|o| f.because.contains(&o.id))
         });
         // What was asked after a lane had ended is no step that it passed.
         let after: Vec<&str> = path

@@ -376,6 +376,7 @@ fn questions(out: &mut Out, report: &Report, path: &PathInfo, layer: Layer) {
 
 fn beside(out: &mut Out, report: &Report, path: &PathInfo) {
     let own = own(report, path);
+    let asked = report.observations.iter().rev().find(|o| o.path == path.id);
     let failed = own.iter().find(|o| mark(report, o) == Mark::Bad);
     let last = own.iter().rev().find(|o| mark(report, o) == Mark::Ok);
     let (sign, step) = match (failed, last) {
@@ -383,7 +384,8 @@ fn beside(out: &mut Out, report: &Report, path: &PathInfo) {
         (Some(failed), Some(last)) if last.layer > failed.layer => (Mark::Ok, Some(last)),
         (Some(failed), _) => (Mark::Idle, Some(failed)),
         (None, Some(last)) => (Mark::Ok, Some(last)),
-        (None, None) => (Mark::Idle, own.last()),
+        // A path on which one question was asked, and none of its own steps.
+        (None, None) => (Mark::Idle, own.last().or_else(|| asked.as_ref())),
     };
     let says = step.map_or_else(
         || "not walked".to_string(),

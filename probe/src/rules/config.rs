@@ -187,7 +187,9 @@ fn repair(seen: &Seen, found: &mut Finding) {
     let Some(path) = seen.of_role(PathRole::Repair).find(|p| p.walked()) else { return };
     let url = path.info.target.url();
     let base = url.strip_suffix(crate::codec::soap::SERVER_SYNC).unwrap_or(&url);
-    let Some(last) = path.own.iter().rev().find(|o| !matches!(o.outcome, Outcome::NotAsked { .. })) else { return };
+    let Some(last) = path.own.iter().rev().find(|o| !matches!(o.outcome, Outcome::NotAsked { .. })) else {
+        return;
+    };
     if path.works() {
         found.says.push_str(&format!(" On the same way {base} answers as it should."));
     } else if !path.failed().is_empty() {

@@ -264,7 +264,8 @@ fn self_update(seen: &Seen, path: &PathSeen, given: &mut Given) {
                 LaneEnd::Failed(observation) => match &observation.outcome {
                     // A port that answers everything alike says nothing of a directory.
                     Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. }
-                        if update.info.target.port == path.info.target.port && refuses_with(path, *status) => {}
+                        if update.info.target.port == path.info.target.port
+                            && refuses_with(path, *status) => {}
                     Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. } => {
                         let says = format!(
                             "The SelfUpdate directory of {subject} does not serve wuident.cab ({status}). Only old clients need \
