@@ -510,6 +510,10 @@ impl Walker<'_> {
                 let answer = proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await;
                 let broken =
                     matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Broken { .. }, .. });
+                let silent = matches!(
+                    answer.outcome,
+                    Outcome::Proxy { answer: ProxyAnswer::Broken { how: Broken::Timeout }, .. }
+                );
                 let refused_here = matches!(
                     answer.outcome,
                     Outcome::Proxy { answer: ProxyAnswer::Status { code: 403 | 405, .. }, .. }
@@ -527,7 +531,10 @@ impl Walker<'_> {
                 match answer.tunnel {
                     Some(tunnel) => tunnel,
                     None => {
-                        if broken {
+                        if silent && self.settings.until.is_none() {
+                            let tls = self.proxy_speaks_tls(path, lane, &hop_subject, wait);
+                            join(tls, self.proxy_answers_else(path, lane, hop, &hop_subject, wait)).await;
+                        } else if broken {
                             self.proxy_speaks_tls(path, lane, &hop_subject, wait).await;
                         }
                         if refused_here && path.target.port != 443 {
@@ -733,6 +740,22 @@ impl Walker<'_> {
         let began = Began::now();
         let answer = hello::ask(Box::new(stream), &greeting, offer, wait).await;
         let question = Some("TLS to the proxy itself");
+        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Whether a proxy that answers nothing answers for another destination.
+    async fn proxy_answers_else(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        hop: &ProxyHop,
+        subject: &str,
+        wait: Duration,
+    ) {
+        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let began = Began::now();
+        let answer = proxy::tunnel(hop.kind, stream, CONTROL_HOST, 443, wait).await;
+        let question = Some("another destination through the same proxy");
         self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
     }
 

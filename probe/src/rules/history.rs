@@ -30,7 +30,7 @@ fn client_logs(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
         let Statement::ClientLog { log } = &fact.statement else { continue };
         let says = format!(
-            "{} is {log}, the Windows Update client's: it says nothing of the server's synchronization.",
+            "{} is a log of the Windows Update client ({log}): it says nothing of the server's synchronization.",
             fact.source.file
         );
         given.add(
