@@ -386,7 +386,11 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
             }
             // A lane that was ended below tells nothing of what is above, whatever the other lanes met; an address
             // that does not connect leaves the word to those that do.
-            let ended_below = failed.iter().any(|f| f.layer >= Layer::Tls && f.layer < layer);
+            let ended_below = path.failures().any(|(lane, f)| {
+                f.layer >= Layer::Tls
+                    && f.layer < layer
+                    && !seen_here.iter().any(|o| o.lane.as_deref() == Some(lane.lane))
+            });
             if ended_below || (layer == Layer::Name && !path.resolved()) {
                 continue;
             }
