@@ -18,6 +18,7 @@ pub struct Probe {
     arguments: Vec<String>,
     redirections: Vec<String>,
     form: &'static str,
+    step: &'static str,
     deadline: Duration,
 }
 
@@ -45,9 +46,10 @@ impl Probe {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             redirections: Vec::new(),
             form: "json",
+            step: "4s",
             deadline: Duration::from_secs(20),
         }
-        .with(&["--trust", "none", "--timeout", "4s"])
+        .with(&["--trust", "none"])
     }
 
     /// Adds arguments.
@@ -83,6 +85,13 @@ impl Probe {
         self
     }
 
+    /// The longest that a step may take.
+    #[must_use]
+    pub fn step(mut self, step: &'static str) -> Probe {
+        self.step = step;
+        self
+    }
+
     /// Ends the run after that long.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Probe {
@@ -103,7 +112,7 @@ impl Probe {
                 command.env_remove(name);
             }
         }
-        command.args(&self.arguments).args(["-q", "-o", self.form]);
+        command.args(&self.arguments).args(["-q", "-o", self.form, "--timeout", self.step]);
         command.args(["--deadline", &format!("{}ms", self.deadline.as_millis())]);
         if !self.arguments.iter().any(|a| a == "--dns") {
             command.args(["--resolver", "none"]);

@@ -63,12 +63,11 @@ pub fn render(report: &Report, options: Options) -> String {
 pub fn verdict_line(report: &Report, shown: &[&Finding]) -> String {
     let mut line = format!("Verdict: {}", report.verdict.word());
     if report.verdict != Verdict::Healthy
-        && let Some(first) =
-            shown.first().filter(|first| {
-                // What merely warns is no reason for not knowing.
-                first.role == Role::Cause
-                    || (report.verdict != Verdict::Undetermined && first.severity <= Severity::Warning)
-            })
+        && let Some(first) = shown.first().filter(|first| {
+            // What merely warns is no reason for not knowing.
+            first.role == Role::Cause
+                || (report.verdict != Verdict::Undetermined && first.severity <= Severity::Warning)
+        })
     {
         line.push_str(&clean(&format!(" - {} at {} ({})", first.id, first.subject, confidence(first))));
         let others = shown.iter().filter(|finding| finding.role == Role::Cause).count().saturating_sub(1);
@@ -321,12 +320,11 @@ fn mark(report: &Report, observation: &Observation) -> Mark {
         }
         // A session that our own client did not complete is no fault of the server.
         Outcome::Handshake { answer, .. }
-            if !matches!(answer, HandshakeAnswer::Done { .. })
-                && report.observations.iter().any(|o| {
-                    o.path == observation.path
-                        && o.lane == observation.lane
-                        && matches!(&o.outcome, Outcome::NotReached { because, .. } if because == "own client")
-                }) =>
+            if !matches!(answer, HandshakeAnswer::Done { .. }) && report.observations.iter().any(|o| {
+                o.path == observation.path
+                    && o.lane == observation.lane
+                    && matches!(&o.outcome, Outcome::NotReached { because, .. } if because == "own client")
+            }) =>
         {
             Mark::Open
         }
