@@ -189,7 +189,7 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     left_open(&seen, &mut given);
     let Given { mut findings, unknown } = given;
     findings.retain(|f| f.id == "unexplained" || evidence.settings.reports_on(f.layer()));
-    findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    findings.sort_by_cached_key(order);
     let verdict = verdict(&seen, &findings);
     Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
 }
