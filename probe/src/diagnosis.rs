@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
 use crate::facts::Statement;
-use crate::rules::{self, Given, RULES, Seen};
+use crate::rules::{self, Given, LaneEnd, RULES, Seen};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -184,11 +184,14 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
         (rule.give)(&seen, &mut given);
     }
     rules::settle(&seen, &mut given);
+    some_lanes(&seen, &mut given);
     cover(&seen, &mut given);
     rules::open_questions(&seen, &mut given);
     left_open(&seen, &mut given);
     let Given { mut findings, unknown } = given;
-    findings.retain(|f| f.id == "unexplained" || evidence.settings.reports_on(f.layer()));
+    let settings = &evidence.settings;
+    findings.retain(|f| f.id == "unexplained" || settings.reports_on(f.layer()));
+    findings.retain(|f| !settings.suppresses(&f.id, &f.subject));
     findings.sort_by_cached_key(order);
     let verdict = verdict(&seen, &findings);
     Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
@@ -203,6 +206,28 @@ fn order(finding: &Finding) -> impl Ord + use<> {
         finding.id.clone(),
         finding.subject.clone(),
     )
+}
+
+/// Says of a cause that holds for some addresses of a name at which, where others work.
+fn some_lanes(seen: &Seen, given: &mut Given) {
+    for finding in given.findings.iter_mut().filter(|f| f.role == Role::Cause && f.layer() != Layer::Dial) {
+        for path in seen.needed().filter(|p| p.works()) {
+            let here: Vec<&str> = path
+                .failures()
+                .filter(|(_, o)| finding.because.contains(&o.id))
+                .map(|(lane, _)| lane.lane)
+                .collect();
+            if !here.is_empty() {
+                let works = path.lanes.iter().filter(|l| l.end == LaneEnd::Works).map(|l| l.lane);
+                let works: Vec<&str> = works.collect();
+                finding.says.push_str(&format!(
+                    " So it is at {}; {} works.",
+                    rules::list(&here),
+                    rules::list(&works)
+                ));
+            }
+        }
+    }
 }
 
 /// The law of cover: a failed observation that no finding explains is said to be unexplained, with its raw evidence.
@@ -240,6 +265,7 @@ fn left_open(seen: &Seen, given: &mut Given) {
         let cut = path.asked.iter().find(|o| o.question.as_deref() == Some("deadline"));
         if let Some(cut) = cut
             && !path.works()
+            && path.failed().is_empty()
         {
             given.open(
                 "How does the path go on?",
@@ -266,7 +292,9 @@ fn left_open(seen: &Seen, given: &mut Given) {
             );
         }
     }
-    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected {
+    // A configuration that leaves nothing to begin with has said why.
+    let cannot_begin = given.findings.iter().any(|f| f.layer() == Layer::Config && f.role == Role::Cause);
+    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected && !cannot_begin {
         given.open(
             "Where does this server synchronize from?",
             "Nothing that was handed over names a source that can be walked.".into(),
@@ -294,7 +322,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let nothing_reached = if needed.is_empty() {
         !seen.evidence.settings.disconnected
     } else {
-        !needed.iter().any(|p| p.works())
+        needed.iter().any(|p| !p.works())
     };
     let only_possible = !causes.is_empty() && causes.iter().all(|f| f.confidence == Confidence::Possible);
     // Whether WSUS accepts a re-signed chain that the machine trusts is not known.
@@ -341,10 +369,21 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
         });
     }
     for path in seen.needed() {
+        // What a false address answers excludes nothing.
+        let astray = findings.iter().any(|f| {
+            f.id == "name/sinkhole"
+                && f.role == Role::Cause
+                && path.own.iter().any(|o| f.because.contains(&o.id))
+        });
+        let after = path.after_failures();
         for layer in
             [Layer::Name, Layer::Dial, Layer::Proxy, Layer::Tls, Layer::Trust, Layer::Http, Layer::Wsus]
         {
-            let own: Vec<_> = path.own.iter().copied().filter(|o| o.layer == layer).collect();
+            if astray && layer > Layer::Name {
+                continue;
+            }
+            let passed = |o: &&Observation| o.layer == layer && !after.contains(&o.id.as_str());
+            let own: Vec<_> = path.own.iter().copied().filter(passed).collect();
             let asked = |o: &&Observation| {
                 !matches!(o.outcome, Outcome::NotAsked { .. } | Outcome::NotReached { .. })
             };
@@ -359,7 +398,13 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
             {
                 continue;
             }
-            if layer == Layer::Name && !path.resolved() {
+            // A lane that was ended below tells nothing of what is above, whatever the other lanes met; an address
+            // that does not connect leaves the word to those that do.
+            let ended_below = path.failures().any(|(lane, f)| {
+                let came_here = lane.own.iter().any(|o| seen_here.iter().any(|here| here.id == o.id));
+                f.layer >= Layer::Tls && f.layer < layer && !came_here
+            });
+            if ended_below || (layer == Layer::Name && !path.resolved()) {
                 continue;
             }
             let telling = seen_here

@@ -32,6 +32,8 @@ const MOST_LANES: usize = 8;
 const BESIDE: Duration = Duration::from_millis(1500);
 /// How often a server's list of suites is asked down, at most.
 const MOST_ELIMINATIONS: usize = 12;
+/// A host that must answer over plain HTTP wherever Microsoft is synchronized from: its answers say what time it is.
+const CLOCK_HOST: &str = "download.windowsupdate.com";
 /// Another host that every synchronizing network must let through, to tell a proxy's policy from its failure.
 const CONTROL_HOST: &str = "download.microsoft.com";
 
@@ -240,7 +242,8 @@ impl Walker<'_> {
                 && Reached::any(&lanes, |l| l.out_of_date)
                 && !self.saw_a_date()
             {
-                let plain = Target { scheme: Scheme::Http, port: 80, path: "/".into(), ..target.clone() };
+                let plain =
+                    Target { scheme: Scheme::Http, host: CLOCK_HOST.into(), port: 80, path: "/".into() };
                 let again =
                     self.also(path, PathRole::Clock, plain, path.proxy.clone(), Ask::Get, Layer::Http);
                 self.path(&again, self.net.patience.min(BESIDE)).await;
@@ -582,15 +585,14 @@ impl Walker<'_> {
         let (outcome, session) = handshake::make(stream, terms, wait).await;
         // A server that asked for a certificate and then broke off has said why; every other end is our own.
         let our_limit = matches!(outcome, Outcome::Handshake { client_certificate_asked: false, .. });
-        let id = self.record(path, Some(lane), Layer::Tls, &subject, &began, None, outcome, None);
+        self.record(path, Some(lane), Layer::Tls, &subject, &began, None, outcome, None);
         match session {
             Some(session) => self.ask(path, lane, session, wait, &mut reached).await,
             None if our_limit && accepted => {
                 reached.own_limit = true;
                 let outcome = Outcome::NotReached {
-                    because: id,
-                    says: "own client: this program's TLS library did not complete the session, which says nothing of \
-                           Windows' client"
+                    because: "own client".into(),
+                    says: "this program's TLS library did not complete the session, which says nothing of Windows' client"
                         .into(),
                 };
                 self.record(path, Some(lane), Layer::Http, &subject, &Began::now(), None, outcome, None);

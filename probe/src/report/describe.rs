@@ -49,7 +49,14 @@ pub fn mark(observation: &Observation) -> Mark {
         Outcome::Name { .. } => Mark::Bad,
         Outcome::Dial { answer, .. } => good(matches!(answer, DialAnswer::Connected)),
         Outcome::Proxy { answer, .. } => good(matches!(answer, ProxyAnswer::Granted)),
-        Outcome::Hello { answer, .. } => good(matches!(answer, HelloAnswer::Answered { .. })),
+        // A question is answered by any flight; the path goes on with the version and a suite that were offered alone.
+        Outcome::Hello { offer, answer } => good(match answer {
+            HelloAnswer::Answered { version, suite, complete, .. } => {
+                observation.question.is_some()
+                    || (*version == offer.version && offer.suites.contains(suite) && *complete)
+            }
+            _ => false,
+        }),
         Outcome::Chain(chain) => good(holds(chain)),
         Outcome::Handshake { answer, .. } => match answer {
             HandshakeAnswer::Done { .. } => Mark::Ok,

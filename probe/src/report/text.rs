@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::Report;
 use super::describe::{self, Mark, clean};
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
-use crate::evidence::{HttpAnswer, Layer, Observation, Outcome, PathInfo, SoapAnswer};
+use crate::evidence::{HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, SoapAnswer};
 use crate::pages;
 use crate::settings::Settings;
 
@@ -52,7 +52,7 @@ pub fn render(report: &Report, options: Options) -> String {
     }
     conditions(&mut out, &report.settings);
     out.blank();
-    for line in carries_on(report.verdict) {
+    for line in carries_on(report) {
         out.line(PLAIN, line);
     }
     out.line(style_of(report.verdict), &verdict_line(report, &shown));
@@ -63,8 +63,11 @@ pub fn render(report: &Report, options: Options) -> String {
 pub fn verdict_line(report: &Report, shown: &[&Finding]) -> String {
     let mut line = format!("Verdict: {}", report.verdict.word());
     if report.verdict != Verdict::Healthy
-        && let Some(first) =
-            shown.first().filter(|first| first.role == Role::Cause || first.severity <= Severity::Warning)
+        && let Some(first) = shown.first().filter(|first| {
+            // What merely warns is no reason for not knowing.
+            first.role == Role::Cause
+                || (report.verdict != Verdict::Undetermined && first.severity <= Severity::Warning)
+        })
     {
         line.push_str(&clean(&format!(" - {} at {} ({})", first.id, first.subject, confidence(first))));
         let others = shown.iter().filter(|finding| finding.role == Role::Cause).count().saturating_sub(1);
@@ -76,8 +79,20 @@ pub fn verdict_line(report: &Report, shown: &[&Finding]) -> String {
 }
 
 /// What a verdict means for what is there already.
-fn carries_on(verdict: Verdict) -> [&'static str; 2] {
-    match verdict {
+fn carries_on(report: &Report) -> [&'static str; 2] {
+    // Some address of a needed path came to its end, and another did not.
+    let partly = report.paths.iter().filter(|path| path.needed).any(|path| {
+        let own = own(report, path);
+        let ends = own.iter().filter(|o| o.layer == path.until && mark(report, o) == Mark::Ok);
+        let lanes: std::collections::BTreeSet<_> = own.iter().filter_map(|o| o.lane.as_deref()).collect();
+        let ended: std::collections::BTreeSet<_> = ends.filter_map(|o| o.lane.as_deref()).collect();
+        !ended.is_empty() && ended.len() < lanes.len()
+    });
+    match report.verdict {
+        Verdict::Faulty if partly => [
+            "Approvals and updates already synchronized go on working;",
+            "new metadata, revisions and expirations arrive only by an address that works.",
+        ],
         Verdict::Faulty => [
             "Approvals and updates already synchronized go on working;",
             "new metadata, revisions and expirations do not arrive.",
@@ -303,6 +318,16 @@ fn mark(report: &Report, observation: &Observation) -> Mark {
         {
             Mark::Ok
         }
+        // A session that our own client did not complete is no fault of the server.
+        Outcome::Handshake { answer, .. }
+            if !matches!(answer, HandshakeAnswer::Done { .. }) && report.observations.iter().any(|o| {
+                o.path == observation.path
+                    && o.lane == observation.lane
+                    && matches!(&o.outcome, Outcome::NotReached { because, .. } if because == "own client")
+            }) =>
+        {
+            Mark::Open
+        }
         _ => describe::mark(observation),
     }
 }
@@ -377,13 +402,19 @@ fn questions(out: &mut Out, report: &Report, path: &PathInfo, layer: Layer) {
 }
 
 fn beside(out: &mut Out, report: &Report, path: &PathInfo) {
-    let own = own(report, path);
+    let mut own = own(report, path);
+    if own.is_empty() {
+        // Asked of a path that is walked no further.
+        own = report.observations.iter().filter(|o| o.path == path.id).collect();
+    }
     let failed = own.iter().find(|o| mark(report, o) == Mark::Bad);
+    let open = own.iter().rev().find(|o| mark(report, o) == Mark::Open);
     let last = own.iter().rev().find(|o| mark(report, o) == Mark::Ok);
     let (sign, step) = match (failed, last) {
         // Where one lane fails and another comes to the end, the end counts.
         (Some(failed), Some(last)) if last.layer > failed.layer => (Mark::Ok, Some(last)),
         (Some(failed), _) => (Mark::Idle, Some(failed)),
+        (None, Some(last)) if open.is_some_and(|open| open.layer >= last.layer) => (Mark::Open, open),
         (None, Some(last)) => (Mark::Ok, Some(last)),
         (None, None) => (Mark::Idle, own.last()),
     };

@@ -3,7 +3,7 @@
 use super::{Given, Seen, cause, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Observation, Outcome, PathRole, ProxyAnswer, Scheme};
-use crate::facts::{Fact, LoggedFailure, Statement};
+use crate::facts::{Fact, FactView, LoggedFailure, Statement};
 use crate::plan::{configured_proxy, service_of};
 use crate::rules::With;
 use crate::settings::is_host_name;
@@ -151,8 +151,12 @@ fn endpoint(seen: &Seen, given: &mut Given) {
         if !by_configuration && configured.is_some() {
             // The configuration has another one now: the log may be from before, and is where that one works.
             let now = walked(seen.needed().filter(|p| p.info.role == PathRole::Source));
+            if let Some((other, value)) = configured {
+                found.says.push_str(&format!(" MUUrl is {value} now, so that may be from before."));
+                found.because.push(other.id.clone());
+            }
             given.add(match now {
-                Walked::Works => weighed(found.possible(), now),
+                Walked::Works => found.possible().role(Role::Note).severity(Severity::Info),
                 _ => found.possible(),
             });
             continue;
@@ -215,7 +219,9 @@ fn proxies(seen: &Seen, given: &mut Given) {
     let role = if overridden { Role::Note } else { Role::Cause };
     let separate = facts.flag("UseSeparateProxyForSsl").filter(|(_, value)| *value);
     let https = seen_scheme(seen) == Scheme::Https;
-    if configured_proxy(facts, "ProxyName", "ProxyServerPort").is_none() {
+    if configured_proxy(facts, "ProxyName", "ProxyServerPort").is_none()
+        && is_told(facts, ["ProxyName", "ProxyServerPort"], overridden, given)
+    {
         // With a proxy of its own for SSL the other one does not stand in the way of HTTPS.
         let beside = separate.is_some() && https;
         let says = format!(
@@ -228,6 +234,7 @@ fn proxies(seen: &Seen, given: &mut Given) {
     }
     if let Some((fact, _)) = separate
         && configured_proxy(facts, "SslProxyName", "SslProxyServerPort").is_none()
+        && is_told(facts, ["SslProxyName", "SslProxyServerPort"], overridden, given)
     {
         let says = format!(
             "UseSeparateProxyForSsl is True, SslProxyName is {} and SslProxyServerPort is {}.",
@@ -261,6 +268,30 @@ fn proxies(seen: &Seen, given: &mut Given) {
             _ => found.role(Role::Note).severity(Severity::Warning),
         });
     }
+}
+
+/// Whether what was handed over tells that a proxy cannot be used: a property that is not there, or cannot be read,
+/// tells nothing while the other one is usable.
+fn is_told(facts: &FactView, [name, port]: [&str; 2], overridden: bool, given: &mut Given) -> bool {
+    let usable_name = |(_, value): (&Fact, &str)| {
+        is_host_name(value.trim()) || value.trim().parse::<std::net::IpAddr>().is_ok()
+    };
+    let name_told = facts.config(name).is_some_and(|value| !usable_name(value));
+    let port_told = facts.config(port).is_some() && facts.port(port).is_none();
+    if name_told || port_told {
+        return true;
+    }
+    let missing: Vec<&str> = [name, port].into_iter().filter(|p| facts.config(p).is_none()).collect();
+    if !overridden {
+        given.open(
+            "Through which proxy does this server synchronize?",
+            format!("It is told to use one, and {} cannot be told from what was handed over.", place::list(&missing)),
+            "hand over the output of (Get-WsusServer).GetConfiguration() once more, whole; or name the proxy: --proxy \
+             http://NAME:PORT",
+            facts.flag("UseProxy").iter().map(|(fact, _)| fact.id.clone()).collect(),
+        );
+    }
+    false
 }
 
 /// Whether a proxy demands credentials.

@@ -256,6 +256,12 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "the text does not say whether the proxy, HTTP.sys, IIS or WSUS gave it",
                 "wsusprobe check of the source: the Server header tells",
             ),
+            LoggedFailure::SoapFault { .. } if seen.facts.flag("SyncFromMicrosoftUpdate").is_some() => (
+                "What lies behind the SOAP fault?",
+                "an old endpoint and a failing upstream both answer with one",
+                "start a synchronization and hand over the log again; where an upstream answers with the fault, its own \
+                 SoftwareDistribution.log of the same time",
+            ),
             LoggedFailure::SoapFault { .. } => (
                 "What lies behind the SOAP fault?",
                 "an old endpoint and a failing upstream both answer with one",

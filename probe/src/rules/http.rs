@@ -1,6 +1,6 @@
 //! HTTP, told by who answers: HTTP.sys by its header, IIS by directory, anything else by its page.
 
-use super::{Given, LaneSeen, PathSeen, Seen, WALK, cause};
+use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, WALK, With, cause};
 use crate::evidence::{
     Ask, Broken, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, PathRole, Scheme, SoapAnswer,
 };
@@ -13,6 +13,59 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             if let Outcome::Http { answer, url, .. } = &observation.outcome {
                 exchange(seen, path, lane, observation, url, answer, given);
             }
+        }
+        for (limit, sibling) in siblings(seen, path) {
+            let mut mine = Given::default();
+            for (lane, observation) in sibling.failures() {
+                if let Outcome::Http { answer, url, .. } = &observation.outcome {
+                    exchange(seen, sibling, lane, observation, url, answer, &mut mine);
+                }
+            }
+            stands_in(limit, mine, given);
+        }
+    }
+}
+
+/// Behind a session that our own client cannot complete: the plain port beside it, which is the same site's, and the
+/// observation that ended the lane.
+pub(super) fn siblings<'s, 'a>(
+    seen: &'s Seen<'a>,
+    path: &PathSeen<'a>,
+) -> Vec<(&'a Observation, &'s PathSeen<'a>)> {
+    let target = &path.info.target;
+    let plain = if target.port == 443 { 80 } else { target.port.saturating_sub(1) };
+    let Some(limit) = path.lanes.iter().find_map(|lane| match lane.end {
+        LaneEnd::OwnLimit(observation) => Some(observation),
+        _ => None,
+    }) else {
+        return Vec::new();
+    };
+    seen.of_role(PathRole::OtherPort)
+        .filter(|other| {
+            let there = &other.info.target;
+            there.host == target.host && there.port == plain && there.scheme == Scheme::Http
+        })
+        .map(|other| (limit, other))
+        .collect()
+}
+
+/// Takes over what the plain port says of the site as a whole; what it says of itself, a 403 or a redirection, stays.
+pub(super) fn stands_in(limit: &Observation, found: Given, given: &mut Given) {
+    const OF_THE_SITE: [&str; 6] = [
+        "http/pool-down",
+        "http/unavailable",
+        "http/no-site",
+        "http/server-error",
+        "wsus/server-busy",
+        "wsus/server-error",
+    ];
+    for mut finding in found.findings {
+        if OF_THE_SITE.contains(&finding.id.as_str()) {
+            finding.says.push_str(
+                " That is the plain port of the site behind a TLS port whose session this program cannot complete.",
+            );
+            finding.because.push(limit.id.clone());
+            given.add(finding.likely());
         }
     }
 }
@@ -130,9 +183,31 @@ fn response(
     let mut because = vec![observation.id.clone()];
     let server = answer.header("server").unwrap_or("no Server header");
     let who = format!("{url} answers {status} ({server})");
-    let mut add =
-        |id: &str, says: String, because: Vec<String>| given.add(cause(id, &subject, says, because));
+    // A bare 400 of HTTP.sys is as well what a TLS port says to plain HTTP, until the port was asked.
+    let asked = path.questions(lane.lane, "TLS on the same port").next().is_some();
+    let bare = status == 400 && path.info.target.scheme == Scheme::Http && !asked;
+    let mut add = |id: &str, says: String, because: Vec<String>| {
+        let found = cause(id, &subject, says, because);
+        given.add(if bare { found.possible() } else { found });
+    };
     let of_path = path.info.ask == Ask::Get;
+    if bare && by_http_sys(answer) {
+        add(
+            "http/no-site",
+            format!(
+                "{who}: HTTP.sys itself, because no site is bound to this name and port, or because the port speaks TLS, \
+                 which was not asked."
+            ),
+            because,
+        );
+        given.open(
+            "Does that port speak TLS?",
+            format!("{subject} answers plain HTTP with a bare 400, as a port with TLS does too."),
+            &format!("openssl s_client -connect {subject}, or netsh http show sslcert on that server"),
+            vec![observation.id.clone()],
+        );
+        return;
+    }
     match status {
         503 if by_http_sys(answer) => {
             add(

@@ -22,6 +22,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
 pub(crate) use history::open_questions;
+pub(crate) use place::list;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;
 pub(crate) use tls::unexplained_failure;

@@ -79,7 +79,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
 }
 
 /// `a, b and c`.
-pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
+pub(crate) fn list<T: AsRef<str>>(items: &[T]) -> String {
     match items {
         [] => String::new(),
         [one] => one.as_ref().to_string(),

@@ -131,6 +131,16 @@ impl<'a> PathSeen<'a> {
         self.name_failures().into_iter().chain(self.failures().map(|(_, o)| o)).collect()
     }
 
+    /// What was still written down after a lane's failure: it tells nothing of its own layer.
+    pub fn after_failures(&self) -> Vec<&'a str> {
+        self.failures()
+            .flat_map(|(lane, failed)| {
+                let later = lane.own.iter().skip_while(move |o| o.id != failed.id).skip(1);
+                later.map(|o| o.id.as_str())
+            })
+            .collect()
+    }
+
     /// The differentials of a lane with this question.
     pub fn questions<'s>(
         &'s self,

@@ -139,7 +139,7 @@ fn hello(
                 |o: Option<&Observation>| o.and_then(chosen).is_some_and(|(version, _)| version == TLS12);
             let any_12 = at_12(suites) || at_12(groups) || at_12(both);
             if at_12(suites) && !at_12(groups) {
-                no_common_cipher(path, lane, observation, answer, given);
+                no_common_cipher(path, lane, observation, answer, groups.is_some(), given);
             } else if !any_12 && !versions.is_empty() {
                 let spoken: Vec<String> =
                     versions.iter().map(|(_, version)| version_name(*version)).collect();
@@ -151,7 +151,9 @@ fn hello(
                     place::list(&spoken),
                     between(path)
                 );
-                given.add(cause("tls/version-unsupported", &subject, says, because));
+                let found = cause("tls/version-unsupported", &subject, says, because);
+                // Only the refusal of all that TLS 1.2 has leaves the version.
+                given.add(if both.is_some() { found } else { found.likely() });
             } else if any_12 {
                 because.extend([suites, groups, both].into_iter().flatten().map(|o| o.id.clone()));
                 let says = format!(
@@ -190,6 +192,7 @@ fn no_common_cipher(
     lane: &str,
     observation: &Observation,
     answer: &HelloAnswer,
+    groups_refused: bool,
     given: &mut Given,
 ) {
     let subject = path.subject();
@@ -217,7 +220,9 @@ fn no_common_cipher(
         ours.join(", "),
         between(path)
     );
-    given.add(cause("tls/no-common-cipher", &subject, says, because));
+    let found = cause("tls/no-common-cipher", &subject, says, because);
+    // Where more groups alone might do as well, it is not proved that it is the suites.
+    given.add(if groups_refused { found } else { found.likely() });
     given.open(
         "Does this WSUS server offer what the reference client offers?",
         format!("The client taken is {} with its default suites.", REFERENCE.name),
@@ -360,8 +365,8 @@ fn sync_fix_missing(seen: &Seen, given: &mut Given) {
                 .find_map(|f| matches!(f.statement, Statement::ServerVersion { .. }).then(|| f.id.clone())),
         );
         let says = format!(
-            "The log holds a start-up of the service ({}:{line}) and names no SCHANNEL protocol in it, as a server does \
-             that has the update by which synchronization speaks TLS 1.2; connections were then broken off.{}",
+            "The log holds a start-up of the service ({}:{line}) and no SCHANNEL line with it; a server that has the update \
+             by which synchronization speaks TLS 1.2 writes them there. Connections were then broken off.{}",
             fact.source.file,
             if version.is_some() { " The server is Windows Server 2012 or 2012 R2." } else { "" }
         );

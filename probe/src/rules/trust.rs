@@ -173,6 +173,31 @@ fn end(
             );
             found.push(cause("trust/root-sent-for-intermediate", &subject, says, because));
         }
+        // The issuer above belongs to none of the host's anchors, or they would have ended the chain.
+        ChainEnd::Missing { issuer, .. }
+            if chain.way.len() > 1
+                && (is_inspected(seen, path, leaf)
+                    || is_private_pki_host(&chain.name)
+                        && matches!(chain.name_fit, NameFit::Alternative | NameFit::Subject)) =>
+        {
+            let (says, sure) = if is_private_pki_host(&chain.name) {
+                let says = format!(
+                    "{} must end in Microsoft's own roots, and its chain leads to \"{issuer}\", which is none of them and was \
+                     not sent: the connection is re-signed on the way.",
+                    chain.name
+                );
+                (says, false)
+            } else {
+                let says = format!(
+                    "{subject} shows {} through the proxy and another certificate without it, or an issuer that re-signs \
+                     elsewhere in this run: the connection is re-signed on the way; the chain leads to \"{issuer}\".",
+                    shown(leaf)
+                );
+                (says, true)
+            };
+            let one = cause("proxy/inspection", &subject, says, because);
+            found.push(if sure { one } else { one.likely() });
+        }
         ChainEnd::Missing { issuer, fetch } if chain.way.len() > 1 => {
             let says = format!(
                 "The chain of {subject} leads to \"{issuer}\", which is neither sent nor trusted{}.",

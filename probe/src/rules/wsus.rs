@@ -23,6 +23,11 @@ pub(super) const READS: &[&str] = &[
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.role == PathRole::Source) {
         faults(path, given);
+        for (lane, sibling) in http::siblings(seen, path) {
+            let mut mine = Given::default();
+            faults(sibling, &mut mine);
+            http::stands_in(lane, mine, given);
+        }
         if is_microsoft_host(&path.info.target.host) {
             continue;
         }
@@ -209,13 +214,25 @@ fn ports_and_ssl(seen: &Seen, path: &PathSeen, given: &mut Given) {
                 given.add(cause("config/port-ssl-mismatch", "UpstreamWsusServerUseSsl", says, because));
             }
             Wrong::Tls => {
-                let says = format!("This server is set to synchronize {setting}, and {subject} wants TLS.");
+                let over = http::over_tls(seen, path)
+                    .map(|o| format!("; the same service answers over TLS at {}", o.subject))
+                    .unwrap_or_default();
+                let how = match &observation.outcome {
+                    Outcome::Http { answer, .. } => match answer.header("location") {
+                        Some(to) => format!("it redirects to {to}"),
+                        None => format!("to plain HTTP it answers {}", http::word(answer)),
+                    },
+                    _ => "it speaks TLS".into(),
+                };
+                let says = format!(
+                    "This server is set to synchronize {setting}, and {subject} wants TLS: {how}{over}."
+                );
                 given.add(cause("wsus/ssl-mismatch", &subject, says, because));
             }
             Wrong::Plain => match of_scheme {
                 Some((other, id)) => {
                     because.push(id.clone());
-                    given.add(port_mismatch(path, other, because, "speaks plain HTTP"));
+                    given.add(port_mismatch(path, other, because, "speaks plain HTTP without TLS"));
                 }
                 None => {
                     let says = format!(
@@ -228,7 +245,11 @@ fn ports_and_ssl(seen: &Seen, path: &PathSeen, given: &mut Given) {
             Wrong::Absent => {
                 if let Some((other, id)) = of_scheme {
                     because.push(id.clone());
-                    given.add(port_mismatch(path, other, because, "is not it"));
+                    let what = match &observation.outcome {
+                        Outcome::Dial { answer, .. } => super::dial::word(answer),
+                        _ => "is another service's".into(),
+                    };
+                    given.add(port_mismatch(path, other, because, &what));
                 }
             }
         }
@@ -255,6 +276,8 @@ fn self_update(seen: &Seen, path: &PathSeen, given: &mut Given) {
         for lane in &update.lanes {
             match lane.end {
                 LaneEnd::Failed(observation) => match &observation.outcome {
+                    // The whole site answers so: nothing of this directory's own shows.
+                    Outcome::Http { answer, .. } if whole_site(seen, path, update, answer) => {}
                     Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. } => {
                         let says = format!(
                             "The SelfUpdate directory of {subject} does not serve wuident.cab ({status}). Only old clients need \
@@ -294,6 +317,25 @@ fn self_update(seen: &Seen, path: &PathSeen, given: &mut Given) {
             }
         }
     }
+}
+
+/// Whether an answer of SelfUpdate is the one that ended the source's own path, or one of HTTP.sys that its port gives
+/// to the services too.
+fn whole_site(seen: &Seen, path: &PathSeen, update: &PathSeen, answer: &HttpAnswer) -> bool {
+    let HttpAnswer::Response { status, .. } = answer else { return false };
+    let same = |o: &Observation| match &o.outcome {
+        Outcome::Http { answer: other @ HttpAnswer::Response { status: code, .. }, .. } => {
+            code == status && other.header("server") == answer.header("server")
+        }
+        _ => false,
+    };
+    let target = &update.info.target;
+    path.failures().any(|(_, o)| same(o))
+        || (http::by_http_sys(answer)
+            && seen
+                .of_role(PathRole::OtherPort)
+                .filter(|other| same_authority(&other.info.target, target))
+                .any(|other| other.failures().any(|(_, o)| same(o))))
 }
 
 fn replica(seen: &Seen, given: &mut Given) {

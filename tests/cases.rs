@@ -1,0 +1,104 @@
+//! Published failures, each handed over beside a healthy configuration in a healthy world: no cause is claimed that the text
+//! does not prove, and where it cannot tell, the report names the test that would.
+//!
+//! The texts are not part of the project: `WSUSPROBE_SHARED` names the folder that holds `cases/`. Without it every case is
+//! skipped by name.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+use wsuslab::load;
+use wsuslab::schema::World;
+use wsusprobe::diagnosis::{Confidence, Role, Verdict};
+use wsusprobe::facts::Input;
+use wsusprobe::report::Report;
+use wsusprobe::run::{self, Silent};
+use wsusprobe::settings::layers::Given;
+use wsusprobe::trust::TrustStore;
+
+/// A case, the causes that may be called possible (none may be called more), and a part of a question or an id of a
+/// note that must be there.
+const CASES: &[(&str, &[&str], &str)] = &[
+    ("01-import-tls10-reset-softwaredistribution", &[], "TLS connection"),
+    ("03-sync-2012r2-no-monthly-rollup", &[], "TLS connection"),
+    ("04-wsyncmgr-surface-drivers-import", &[], "tls/dotnet-strong-crypto"),
+    ("05-cipher-suite-order-gpo", &[], "TLS connection"),
+    ("07-fe2-softwaredistribution-log", &["config/endpoint-decommissioned"], "input/contradictory"),
+    ("08-dns-fe2-eventhistory", &["config/endpoint-decommissioned"], "history/failing"),
+    ("09-cert-800b0109-sha2", &[], "certificate is not trusted"),
+    ("12-503-adminproxy-wsuspool", &[], "history/console-only"),
+    ("13-httperr-appoffline", &[], "synchronization itself"),
+    ("13b-console-remote-api", &[], "history/console-only"),
+    ("16-507-kb3159706-german", &[], "synchronization itself"),
+    ("18-shared-susdb-timeout", &[], "connection lost"),
+    ("20-content-401-3-acl", &[], "synchronization itself"),
+    ("22-http400-ssl-required", &[], "history/console-only"),
+    ("24-trust-cleanup-unresolved", &[], "history/console-only"),
+    ("25-centreon-french-reset", &[], "history/console-only"),
+    ("28-wsyncmgr-ci-files-unique", &[], "synchronization itself"),
+    ("29-wsyncmgr-ci-documentstore", &[], "synchronization itself"),
+    ("30-client-soapfault-kb954960", &[], "history/client-log"),
+    ("31-client-invalidparameters-400", &[], "synchronization itself"),
+    ("35-client-407-proxy-pac", &[], "synchronization itself"),
+    ("36-baseline-success", &[], ""),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    #[allow(clippy::disallowed_methods, reason = "tests may read the environment")]
+    let folder = std::env::var_os("WSUSPROBE_SHARED").map(|shared| PathBuf::from(shared).join("cases"));
+    let trials = CASES
+        .iter()
+        .map(|&(name, possible, open)| match &folder {
+            None => Trial::test(format!("{name}: skipped, WSUSPROBE_SHARED is not set"), || Ok(()))
+                .with_ignored_flag(true),
+            Some(folder) => {
+                let (file, runtime) = (folder.join(format!("{name}.txt")), runtime.clone());
+                Trial::test(name, move || {
+                    let text = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+                    let report = runtime.block_on(beside_a_healthy_server(text));
+                    judged(&report, possible, open)
+                })
+            }
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+async fn beside_a_healthy_server(text: Vec<u8>) -> Report {
+    let scenario = load::by_name(&load::home(), "microsoft-direct").expect("a world of the lab");
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = World::up(&scenario, folder.path()).expect("the world");
+    let settings =
+        Given::from_toml(&running.settings_text, &running.dir).expect("the lab's settings").settings();
+    let store = TrustStore::load(&settings).expect("the lab's certificates");
+    let config = std::fs::read(running.dir.join("config.txt")).expect("the lab's configuration");
+    let inputs = [Input::bytes("config.txt", config), Input::bytes("case.txt", text)];
+    run::diagnose_inputs(&settings, &store, &inputs, &Silent).await.expect("a report")
+}
+
+fn judged(report: &Report, possible: &[&str], open: &str) -> Result<(), Failed> {
+    for finding in report.findings.iter().filter(|f| f.role == Role::Cause) {
+        if !possible.contains(&finding.id.as_str()) || finding.confidence != Confidence::Possible {
+            return Err(format!("claims {} ({:?}): {}", finding.id, finding.confidence, finding.says).into());
+        }
+    }
+    if report.verdict == Verdict::Faulty {
+        return Err("calls a healthy path faulty".into());
+    }
+    let asked = report.unknown.iter().any(|u| u.question.contains(open) && !u.would_decide.is_empty());
+    let noted = report.findings.iter().any(|f| f.id == open);
+    if open.is_empty() && report.verdict != Verdict::Healthy {
+        return Err(format!("calls a success {}", report.verdict.word()).into());
+    }
+    if !open.is_empty() && !asked && !noted {
+        return Err(
+            format!("neither asks nor notes {open:?}: {:?} {:?}", report.findings, report.unknown).into()
+        );
+    }
+    Ok(())
+}
