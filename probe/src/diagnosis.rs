@@ -192,7 +192,7 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     let settings = &evidence.settings;
     findings.retain(|f| f.id == "unexplained" || settings.reports_on(f.layer()));
     findings.retain(|f| !settings.suppresses(&f.id, &f.subject));
-    findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    findings.sort_by_cached_key(order);
     let verdict = verdict(&seen, &findings);
     Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
 }

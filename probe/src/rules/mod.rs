@@ -121,6 +121,7 @@ impl With for Finding {
 }
 
 /// A rule: its name, the kinds of evidence that it reads, and what it gives.
+#[allow(dead_code, reason = "names and kinds are for who checks the rules")]
 pub(crate) struct Rule {
     /// Its name.
     pub name: &'static str,
