@@ -104,7 +104,9 @@ fn failed(evidence: &Evidence) -> Vec<(&PathInfo, &Observation)> {
 
 #[test]
 fn what_ended_a_lane_is_explained() {
-    for (name, evidence) in ALL.iter().filter(|(_, e)| e.settings.only.is_empty() && e.settings.skip.is_empty()) {
+    for (name, evidence) in
+        ALL.iter().filter(|(_, e)| e.settings.only.is_empty() && e.settings.skip.is_empty())
+    {
         let diagnosis = judge(evidence);
         for (path, observation) in failed(evidence) {
             // The answer that ended a lane and what was read in it are one failure.
@@ -352,7 +354,10 @@ fn the_verdict_table() {
     assert_eq!(judge(&evidence("wsus/selfupdate-missing-older-file-alone")).verdict, Verdict::Healthy);
     // A certain cause stands whatever else is open.
     assert_eq!(judge(&evidence("trust/missing-intermediate")).verdict, Verdict::Faulty);
-    assert_eq!(judge(&evidence("trust/missing-intermediate-or-untrusted-root")).verdict, Verdict::Undetermined);
+    assert_eq!(
+        judge(&evidence("trust/missing-intermediate-or-untrusted-root")).verdict,
+        Verdict::Undetermined
+    );
     let codes = [Verdict::Healthy, Verdict::Degraded, Verdict::Faulty, Verdict::Undetermined];
     assert_eq!(codes.map(Verdict::exit_code), [0, 1, 2, 3]);
 }
@@ -430,5 +435,50 @@ proptest! {
         for (id, _, confidence) in causes(&diagnosis) {
             prop_assert_eq!(confidence, Confidence::Possible, "{}", id);
         }
+    }
+}
+
+/// Writes the evidence that the probe's own tests read: `cargo test --test laws -- --ignored save`.
+#[test]
+#[ignore = "writes probe/tests/evidence anew"]
+fn save_the_evidence_of_some_worlds() {
+    const WORLDS: [&str; 20] = [
+        "config/port-ssl-mismatch",
+        "config/proxy-only-in-winhttp",
+        "config/upstream-short-name",
+        "dial/family-unusable",
+        "http/client-certificate",
+        "http/pool-down-behind-old-tls",
+        "http/ssl-required",
+        "name/sinkhole",
+        "proxy/inspection",
+        "proxy/closed",
+        "proxy/port-denied",
+        "tls/client-certificate",
+        "tls/dotnet-strong-crypto",
+        "tls/no-common-cipher",
+        "tls/sync-fix-missing",
+        "tls/version-unsupported",
+        "trust/clock-skew",
+        "trust/missing-intermediate-or-untrusted-root",
+        "wsus/port-mismatch",
+        "wsus/selfupdate-missing",
+    ];
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("probe/tests/evidence");
+    std::fs::create_dir_all(&folder).expect("the folder");
+    for world in WORLDS {
+        let (_, evidence) = ALL.iter().find(|(name, _)| name == world).unwrap_or_else(|| panic!("{world}"));
+        let mut evidence = evidence.clone();
+        // Nothing of the machine that ran it.
+        let name = |file: &str| file.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
+        evidence.settings.cacert.iter_mut().for_each(|file| *file = name(file));
+        evidence.settings.anchor.iter_mut().for_each(|anchor| anchor.file = name(&anchor.file));
+        for observation in &mut evidence.observations {
+            observation.took_us = 1000;
+        }
+        let report = wsusprobe::report::Report::new(judge(&evidence), evidence);
+        let mut text = wsusprobe::report::json::render(&report);
+        text.push('\n');
+        std::fs::write(folder.join(format!("{}.json", world.replace('/', "-"))), text).expect("a file");
     }
 }

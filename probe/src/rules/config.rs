@@ -20,7 +20,7 @@ pub(super) const READS: &[&str] = &[
     "not-reached",
     "not-asked",
     "config",
-    "winhttp-proxy",
+    "win-http-proxy",
     "log-endpoint",
     "log-failure",
 ];
