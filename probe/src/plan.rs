@@ -84,7 +84,9 @@ fn sources(facts: &FactView) -> Vec<Target> {
     }
     if from_microsoft.is_empty() {
         // Without a configuration the log's own words are the best that is known.
-        found.extend(facts.endpoints().iter().filter_map(|(_, url)| service_of(url)));
+        // What a later run succeeded after was repaired, or was none of its matter.
+        let current = facts.endpoints().into_iter().filter(|(fact, _)| !facts.succeeded_after(fact));
+        found.extend(current.filter_map(|(_, url)| service_of(url)));
     }
     let mut unique: Vec<Target> = Vec::new();
     for target in found {
@@ -135,27 +137,54 @@ fn proxies(settings: &Settings, facts: &FactView, scheme: Scheme) -> Vec<Option<
                 found.push(None);
             }
             if uses.contains(&true) {
-                let separate = scheme == Scheme::Https
-                    && facts.flag("UseSeparateProxyForSsl").is_some_and(|(_, separate)| separate);
-                let (name, port) = if separate {
-                    ("SslProxyName", "SslProxyServerPort")
-                } else {
-                    ("ProxyName", "ProxyServerPort")
-                };
-                found.extend(configured_proxy(facts, name, port).map(Some));
+                let mut separate: BTreeSet<bool> = facts
+                    .config_all("UseSeparateProxyForSsl")
+                    .iter()
+                    .filter_map(|(_, value)| boolean(value))
+                    .filter(|separate| scheme == Scheme::Https || !separate)
+                    .collect();
+                if separate.is_empty() {
+                    separate.insert(false);
+                }
+                for separate in separate {
+                    let (name, port) = if separate {
+                        ("SslProxyName", "SslProxyServerPort")
+                    } else {
+                        ("ProxyName", "ProxyServerPort")
+                    };
+                    found.extend(configured_proxies(facts, name, port).into_iter().map(Some));
+                }
             }
             found
         }
     }
 }
 
-/// The proxy that two properties name, where both are usable.
-pub fn configured_proxy(facts: &FactView, name: &str, port: &str) -> Option<ProxyHop> {
-    let (_, host) = facts.config(name)?;
+/// The proxies that two properties name, each name with the port that stands with it.
+fn configured_proxies(facts: &FactView, name: &str, port: &str) -> Vec<ProxyHop> {
+    let (names, ports) = (facts.config_all(name), facts.config_all(port));
+    let rounds = if names.is_empty() || ports.is_empty() { 0 } else { names.len().max(ports.len()) };
+    let mut found: Vec<ProxyHop> = Vec::new();
+    for n in 0..rounds {
+        let at = |list: &[(&crate::facts::Fact, &str)]| {
+            list.get(n).or(list.last()).map(|(_, value)| value.to_string())
+        };
+        let hop = at(&names).zip(at(&ports)).and_then(|(host, port)| proxy_of(&host, &port));
+        found.extend(hop.filter(|hop| !found.contains(hop)));
+    }
+    found
+}
+
+fn proxy_of(host: &str, port: &str) -> Option<ProxyHop> {
     let host = host.trim().to_ascii_lowercase();
     let usable = is_host_name(&host) || host.parse::<std::net::IpAddr>().is_ok();
-    let (_, port) = facts.port(port)?;
+    let port = port.trim().parse().ok().filter(|&port: &u16| port != 0)?;
     usable.then_some(ProxyHop { kind: ProxyKind::Http, host, port })
+}
+
+/// The proxy that two properties name, where both are usable: the last one that was handed over.
+pub fn configured_proxy(facts: &FactView, name: &str, port: &str) -> Option<ProxyHop> {
+    proxy_of(facts.config(name)?.1, facts.config(port)?.1)
 }
 
 /// The server-to-server service below a base URL, or as a log's actor names it whole.

@@ -1,6 +1,6 @@
 //! Facts as rules ask for them.
 
-use super::{Fact, LoggedFailure, Phase, Statement};
+use super::{Fact, LoggedFailure, Phase, Statement, SyncEvent};
 
 /// A look at facts by what they state. Where facts contradict one another the last one is answered.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,17 @@ impl<'a> FactView<'a> {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Whether a synchronization succeeded after what a fact tells: by time, or further down in the same file.
+    pub fn succeeded_after(&self, fact: &Fact) -> bool {
+        self.facts.iter().any(|other| {
+            matches!(other.statement, Statement::LogSync { event: SyncEvent::Succeeded, .. })
+                && match (fact.time, other.time) {
+                    (Some(before), Some(succeeded)) => succeeded > before,
+                    _ => fact.source.file == other.source.file && other.source.line > fact.source.line,
+                }
+        })
     }
 
     /// WinHTTP's proxy, the last one handed over: `host:port` by scheme, empty for direct access.

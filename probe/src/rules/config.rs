@@ -23,6 +23,7 @@ pub(super) const READS: &[&str] = &[
     "win-http-proxy",
     "log-endpoint",
     "log-failure",
+    "log-sync",
 ];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
@@ -148,6 +149,11 @@ fn endpoint(seen: &Seen, given: &mut Given) {
         }
         let state =
             walked(seen.needed().filter(|p| p.info.role == PathRole::Source && p.info.target.host == host));
+        if !by_configuration && configured.is_none() && facts.succeeded_after(fact) {
+            found.says.push_str(" A later synchronization succeeded, so that may be from before a repair.");
+            given.add(found.possible().role(Role::Note).severity(Severity::Info));
+            continue;
+        }
         if !by_configuration && configured.is_some() {
             // The configuration has another one now: the log may be from before, and is where that one works.
             let now = walked(seen.needed().filter(|p| p.info.role == PathRole::Source));
@@ -162,6 +168,12 @@ fn endpoint(seen: &Seen, given: &mut Given) {
             continue;
         }
         found = weighed(found, state);
+        if by_configuration && from_microsoft.is_none() {
+            found.says.push_str(
+                " Whether this server synchronizes from there (SyncFromMicrosoftUpdate) was not handed over.",
+            );
+            found = found.possible();
+        }
         repair(seen, &mut found);
         if id == "config/endpoint-retiring" && state == Walked::Failed {
             found = found.severity(Severity::Error);

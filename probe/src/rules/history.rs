@@ -148,10 +148,10 @@ fn failing(seen: &Seen, given: &mut Given) {
             }
         }
     }
-    if last.is_none() {
+    let Some((fact, SyncEvent::Failed, reason)) = last else {
         told_without_an_event(seen, given);
-    }
-    let Some((fact, SyncEvent::Failed, reason)) = last else { return };
+        return;
+    };
     let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
         Statement::LogFailure { failure, phase, process, .. }
             if f.source.file == fact.source.file && process != "w3wp" =>
@@ -180,7 +180,7 @@ fn failing(seen: &Seen, given: &mut Given) {
 fn told_without_an_event(seen: &Seen, given: &mut Given) {
     let told = seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
         Statement::LogFailure { failure, process, phase, .. }
-            if process != "w3wp" && *phase != Some(Phase::Import) =>
+            if process != "w3wp" && *phase != Some(Phase::Import) && !seen.facts.succeeded_after(fact) =>
         {
             Some((fact, failure, phase))
         }
