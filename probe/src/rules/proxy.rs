@@ -77,6 +77,17 @@ fn refusal(
     let hop = path.hop_subject();
     let target = path.subject();
     let because = vec![observation.id.clone()];
+    // What the proxy tries there and cannot reach it does not deny.
+    let allowed =
+        path.questions(lane, "the same destination on port 443").next().and_then(|o| match &o.outcome {
+            Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
+                Some((o, "grants the same host on port 443".to_string()))
+            }
+            Outcome::Proxy { answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. }, .. } => {
+                Some((o, format!("tries the same host on port 443 and does not reach it ({code})")))
+            }
+            _ => None,
+        });
     match answer {
         ProxyAnswer::Granted => {}
         ProxyAnswer::Status { code: 407, schemes, .. } => challenged(seen, path, observation, schemes, given),
@@ -89,7 +100,10 @@ fn refusal(
             );
             given.add(cause("proxy/cannot-resolve", &target, says, because));
         }
-        ProxyAnswer::Status { code: code @ (500 | 502..=504), .. } => {
+        // Some proxies refuse a port with 502, and say so in their page.
+        ProxyAnswer::Status { code: code @ (500 | 502..=504), says_port, .. }
+            if !(*says_port && path.info.target.port != 443) =>
+        {
             let says = format!(
                 "The proxy {hop} cannot reach {target}: it answers {code}{}. It says nothing of name resolution, and it \
                  may still be that: some proxies answer an unresolvable name so.",
@@ -97,20 +111,9 @@ fn refusal(
             );
             given.add(cause("proxy/cannot-connect", &target, says, because));
         }
-        ProxyAnswer::Status { code: code @ 403, says_port, .. } => {
-            // What the proxy tries there and cannot reach it does not deny.
-            let allowed = path.questions(lane, "the same destination on port 443").next().and_then(|o| {
-                match &o.outcome {
-                    Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
-                        Some((o, "grants the same host on port 443".to_string()))
-                    }
-                    Outcome::Proxy {
-                        answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. },
-                        ..
-                    } => Some((o, format!("tries the same host on port 443 and does not reach it ({code})"))),
-                    _ => None,
-                }
-            });
+        ProxyAnswer::Status { code: code @ (403 | 405 | 500 | 502..=504), says_port, .. }
+            if *code != 405 || *says_port || allowed.is_some() =>
+        {
             if path.info.target.port != 443 && (*says_port || allowed.is_some()) {
                 let mut because = because;
                 because.extend(allowed.as_ref().map(|(o, _)| o.id.clone()));
