@@ -50,9 +50,10 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
 }
 
 /// Headers that say who answered and why; others are not kept.
-const TELLING: [&str; 18] = [
+const TELLING: [&str; 19] = [
     "server",
     "date",
+    "age",
     "via",
     "location",
     "content-type",

@@ -50,7 +50,9 @@ fn look(
         found.into_iter().for_each(|f| given.add(f));
         return;
     }
-    dates(seen, path, observation, chain, &mut found);
+    if !is_another_server(seen, path, chain) {
+        dates(seen, path, observation, chain, &mut found);
+    }
     name(seen, path, observation, chain, &mut found);
     // One failed observation has one cause; what also holds for it contributes. Two that the evidence cannot tell
     // apart are both possible.
@@ -85,11 +87,19 @@ fn end(
     let subject = path.subject();
     let because = vec![observation.id.clone()];
     let store_stated = place::store_is_stated(settings);
+    let target = &path.info.target;
+    // Who stands on the way depends on where the run stands.
+    let way_stated = match &path.info.proxy {
+        Some(hop) => place::proxy_is_stated(settings, &hop.host, hop.port),
+        None => place::dial_is_stated(settings, &target.host, target.port),
+    };
     let (Some(leaf), Some(top)) = (chain.sent.first(), chain.way.last()) else { return };
     let is_anchor = |c: &CertificateSeen| c.self_issued;
     let root_sent = chain.sent.iter().skip(1).any(is_anchor)
         && !chain.sent.iter().skip(1).any(|c| c.subject == leaf.issuer);
     match &chain.end {
+        // Its name says what is wrong: neither its root nor its issuer is to be put right here.
+        _ if is_another_server(seen, path, chain) => {}
         ChainEnd::Trusted if chain.genuine == Some(false) => {
             let says = format!(
                 "{} is one of the hosts whose chains end in Microsoft's own roots, and this one ends in {}, which this \
@@ -159,7 +169,8 @@ fn end(
                     shown(top)
                 )
             };
-            found.push(cause("proxy/inspection", &subject, says, because));
+            let one = cause("proxy/inspection", &subject, says, because);
+            found.push(if way_stated { one } else { one.likely() });
         }
         ChainEnd::Root => {
             let says = format!(
@@ -183,7 +194,8 @@ fn end(
                 "{subject} sends a root where the issuer of its certificate, \"{}\", belongs; the issuer is not to be had.",
                 leaf.issuer
             );
-            found.push(cause("trust/root-sent-for-intermediate", &subject, says, because));
+            let one = cause("trust/root-sent-for-intermediate", &subject, says, because);
+            found.push(if store_stated { one } else { one.likely() });
         }
         // The issuer above belongs to none of the host's anchors, or they would have ended the chain.
         ChainEnd::Missing { issuer, .. }
@@ -208,7 +220,7 @@ fn end(
                 (says, true)
             };
             let one = cause("proxy/inspection", &subject, says, because);
-            found.push(if sure { one } else { one.likely() });
+            found.push(if sure && way_stated { one } else { one.likely() });
         }
         ChainEnd::Missing { issuer, fetch } if chain.way.len() > 1 => {
             let says = format!(
@@ -262,6 +274,15 @@ fn fetched(fetch: &Fetch) -> String {
     }
 }
 
+/// A certificate for another name that does not end where its host's must: who re-signs a connection gives the
+/// certificate the name that was asked for, so this is another server.
+fn is_another_server(seen: &Seen, path: &PathSeen, chain: &ChainSeen) -> bool {
+    chain.genuine == Some(false)
+        && chain.name_fit == NameFit::None
+        && chain.unreadable.is_none()
+        && chain.sent.first().is_some_and(|leaf| !is_inspected(seen, path, leaf))
+}
+
 /// Inspection's other signs: another leaf without the proxy, or an issuer that re-signs elsewhere in this run.
 fn is_inspected(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> bool {
     let chains = |p: &PathSeen| -> Vec<ChainSeen> {
@@ -290,12 +311,19 @@ fn is_inspected(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> bool {
     other_directly || re_signs
 }
 
-/// The dates of clocks that are not ours: a proxy's reply, any plain-HTTP answer.
-fn foreign_clocks(seen: &Seen) -> Vec<(String, Timestamp)> {
+/// The dates of clocks that are not ours, and whose they are: a proxy's reply, any plain-HTTP answer.
+fn foreign_clocks(seen: &Seen) -> Vec<(String, String, Timestamp)> {
     let date = |headers: &[(String, String)]| {
         let (_, value) = headers.iter().find(|(name, _)| name == "date")?;
-        jiff::fmt::rfc2822::parse(value).ok().map(|zoned| zoned.timestamp())
+        let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+        // Out of a cache it is as old as the cache says (RFC 9111 section 5.1).
+        let age = headers
+            .iter()
+            .find(|(name, _)| name == "age")
+            .map_or(Some(0), |(_, age)| age.trim().parse().ok())?;
+        at.checked_add(jiff::SignedDuration::from_secs(age)).ok()
     };
+    let host = |o: &Observation| o.subject.rsplit_once(':').map_or("", |(host, _)| host).to_string();
     seen.evidence
         .observations
         .iter()
@@ -303,10 +331,10 @@ fn foreign_clocks(seen: &Seen) -> Vec<(String, Timestamp)> {
             Outcome::Http { url, answer: crate::evidence::HttpAnswer::Response { headers, .. }, .. }
                 if url.starts_with("http://") =>
             {
-                date(headers).map(|at| (o.id.clone(), at))
+                date(headers).map(|at| (o.id.clone(), host(o), at))
             }
             Outcome::Proxy { answer: ProxyAnswer::Status { headers, .. }, .. } => {
-                date(headers).map(|at| (o.id.clone(), at))
+                date(headers).map(|at| (o.id.clone(), host(o), at))
             }
             _ => None,
         })
@@ -326,13 +354,19 @@ fn dates(
     }
     let subject = path.subject();
     let at = |clock: Timestamp| chain.way.iter().all(|c| c.not_before <= clock && clock <= c.not_after);
-    if let Some((id, clock)) = foreign_clocks(seen).into_iter().find(|(_, clock)| at(*clock)) {
+    let (theirs, ours): (Vec<_>, Vec<_>) =
+        foreign_clocks(seen).into_iter().partition(|(.., clock)| at(*clock));
+    // A clock by which the chain is not valid either says that the odd one is not ours.
+    if let (Some((id, _, clock)), true) = (theirs.first(), ours.is_empty()) {
         let says = format!(
             "By this clock ({}, time zone {}) the chain of {subject} is not valid, and by the clock of another server ({}) \
              it is.",
             chain.clock, chain.time_zone, clock
         );
-        found.push(cause("trust/clock-skew", &subject, says, vec![observation.id.clone(), id]));
+        let skew = cause("trust/clock-skew", &subject, says, vec![observation.id.clone(), id.clone()]);
+        // Who presents an expired certificate may be late itself: another's clock decides.
+        let target = &path.info.target.host;
+        found.push(if theirs.iter().any(|(_, host, _)| host != target) { skew } else { skew.likely() });
         return;
     }
     let because = || vec![observation.id.clone()];
@@ -403,7 +437,13 @@ fn name(
             }
         }
         NameFit::None => {
-            let says = format!("The name in use is \"{}\", and the certificate is for {names}.", chain.name);
+            let mut says =
+                format!("The name in use is \"{}\", and the certificate is for {names}.", chain.name);
+            if is_another_server(seen, path, chain) {
+                says.push_str(
+                    " Nor does its chain end in a root that this host's must end in: another server answers in its place.",
+                );
+            }
             found.push(cause("trust/name-mismatch", &subject, says, because));
         }
     }
