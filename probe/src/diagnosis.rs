@@ -293,7 +293,10 @@ fn left_open(seen: &Seen, given: &mut Given) {
         }
     }
     // A configuration that leaves nothing to begin with has said why.
-    let cannot_begin = given.findings.iter().any(|f| f.layer() == Layer::Config && f.role == Role::Cause);
+    let cannot_begin = given
+        .findings
+        .iter()
+        .any(|f| f.layer() == Layer::Config && f.role == Role::Cause && f.confidence != Confidence::Possible);
     if seen.needed().next().is_none()
         && !seen.evidence.settings.disconnected
         && !cannot_begin
@@ -363,7 +366,8 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
             && (f.layer() == Layer::Config || f.because.iter().any(|id| configured.contains(id)))
     });
     let names_a_source = seen.facts.flag("SyncFromMicrosoftUpdate").is_some();
-    if let (true, false, Some(path)) = (names_a_source, blamed, seen.needed().next()) {
+    let met = seen.needed().all(|path| path.met_its_peer());
+    if let (true, false, true, Some(path)) = (names_a_source, blamed, met, seen.needed().next()) {
         list.push(RuledOut {
             layer: Layer::Config,
             path: path.info.id.clone(),
@@ -393,10 +397,14 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
             };
             let seen_here: Vec<_> = own.into_iter().filter(asked).collect();
             let failed = path.failed();
+            // Who re-signs shows in the chain: neither the proxy nor the certificates are in order then.
+            let here: &[&Observation] = if layer == Layer::Proxy { &path.own } else { &seen_here };
+            let speaks_of =
+                |f: &Finding| f.layer() == layer || (f.id == "proxy/inspection" && layer == Layer::Trust);
             let blamed = findings.iter().any(|f| {
-                f.layer() == layer
+                speaks_of(f)
                     && f.severity <= Severity::Warning
-                    && seen_here.iter().any(|o| f.because.contains(&o.id))
+                    && here.iter().any(|o| f.because.contains(&o.id))
             });
             if seen_here.is_empty() || blamed || seen_here.iter().any(|o| failed.iter().any(|f| f.id == o.id))
             {

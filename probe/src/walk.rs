@@ -11,8 +11,8 @@ use hickory_proto::rr::RecordType;
 use crate::codec::soap;
 use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
 use crate::evidence::{
-    Ask, Broken, ChainSeen, DialAnswer, Evidence, HelloAnswer, HttpAnswer, Layer, NameAnswer, Observation,
-    Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
+    Ask, Broken, ChainSeen, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer,
+    NameAnswer, Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
 };
 use crate::facts::{Fact, FactView};
 use crate::net::{Net, Stream, now};
@@ -593,7 +593,14 @@ impl Walker<'_> {
         let began = Began::now();
         let (outcome, session) = handshake::make(stream, terms, wait).await;
         // A server that asked for a certificate and then broke off has said why; every other end is our own.
-        let our_limit = matches!(outcome, Outcome::Handshake { client_certificate_asked: false, .. });
+        let our_limit = matches!(
+            outcome,
+            Outcome::Handshake { client_certificate_asked: false, .. }
+                | Outcome::Handshake {
+                    answer: HandshakeAnswer::OwnLimit { .. } | HandshakeAnswer::Failed { .. },
+                    ..
+                }
+        );
         self.record(path, Some(lane), Layer::Tls, &subject, &began, None, outcome, None);
         match session {
             Some(session) => self.ask(path, lane, session, wait, &mut reached).await,

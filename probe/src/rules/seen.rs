@@ -2,10 +2,11 @@
 
 use crate::codec::tls::TLS12;
 use crate::evidence::{
-    Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, Observation,
-    Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
+    Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, NameFit,
+    Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
 };
 use crate::facts::FactView;
+use crate::plan::is_microsoft_host;
 
 /// Evidence, indexed.
 pub(crate) struct Seen<'a> {
@@ -154,6 +155,32 @@ impl<'a> PathSeen<'a> {
             .filter(move |o| o.lane.as_deref() == Some(&lane) && o.question.as_deref() == Some(&question))
     }
 
+    /// Whether what the configuration names is what answers: a wrong name or port would look like a name that does not
+    /// resolve, a port that refuses, or another server.
+    pub fn met_its_peer(&self) -> bool {
+        let proxied = self.own.iter().any(|o| {
+            matches!(
+                o.outcome,
+                Outcome::Proxy {
+                    answer: ProxyAnswer::Granted | ProxyAnswer::Status { code: 403 | 407 | 500..=504, .. },
+                    ..
+                }
+            )
+        });
+        if is_microsoft_host(&self.info.target.host) {
+            return self.info.proxy.is_none() || proxied;
+        }
+        self.own.iter().any(|o| match &o.outcome {
+            Outcome::Chain(chain) => matches!(chain.name_fit, NameFit::Alternative | NameFit::Subject),
+            Outcome::Soap { answer, .. } => *answer != SoapAnswer::NotSoap,
+            Outcome::Http { answer: answer @ HttpAnswer::Response { status, .. }, .. } => {
+                !matches!(status, 400 | 404)
+                    && answer.header("server").is_some_and(|s| s.starts_with("Microsoft-"))
+            }
+            _ => false,
+        })
+    }
+
     /// `host:port` of the target.
     pub fn subject(&self) -> String {
         self.info.target.subject()
@@ -165,6 +192,13 @@ impl<'a> PathSeen<'a> {
             .proxy
             .as_ref()
             .map_or_else(|| self.subject(), |hop| crate::evidence::host_port(&hop.host, hop.port))
+    }
+}
+
+impl LaneSeen<'_> {
+    /// Whether a TCP connection stood.
+    pub fn connected(&self) -> bool {
+        self.own.iter().any(|o| matches!(o.outcome, Outcome::Dial { answer: DialAnswer::Connected, .. }))
     }
 }
 
@@ -203,7 +237,9 @@ fn went_well(info: &PathInfo, observation: &Observation, next: Option<&Observati
         Outcome::Chain(seen) => seen.acceptable(),
         Outcome::Handshake { answer, client_certificate_asked, .. } => match answer {
             HandshakeAnswer::Done { .. } | HandshakeAnswer::Untrusted => true,
-            _ => !client_certificate_asked,
+            // What our own library cannot do is no word of the peer's.
+            HandshakeAnswer::OwnLimit { .. } | HandshakeAnswer::Failed { .. } => true,
+            HandshakeAnswer::Alert { .. } | HandshakeAnswer::Broken { .. } => !client_certificate_asked,
         },
         Outcome::Http { answer, .. } => match answer {
             HttpAnswer::Response { status, complete, .. } => {
