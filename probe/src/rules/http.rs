@@ -4,6 +4,8 @@ use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, WALK, With, cause};
 use crate::evidence::{
     Ask, Broken, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, PathRole, Scheme, SoapAnswer,
 };
+use crate::plan::is_microsoft_host;
+use crate::settings::ProxyKind;
 
 pub(super) const READS: &[&str] = WALK;
 
@@ -11,7 +13,14 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
         for (lane, observation) in path.failures() {
             if let Outcome::Http { answer, url, .. } = &observation.outcome {
-                exchange(seen, path, lane, observation, url, answer, given);
+                let mut mine = Given::default();
+                exchange(seen, path, lane, observation, url, answer, &mut mine);
+                if by_the_peer(path, answer) {
+                    mine.findings.into_iter().for_each(|found| given.add(found));
+                    given.unknown.extend(mine.unknown);
+                } else {
+                    perhaps_the_proxy(path, observation, mine, given);
+                }
             }
         }
         for (limit, sibling) in siblings(seen, path) {
@@ -68,6 +77,34 @@ pub(super) fn stands_in(limit: &Observation, found: Given, given: &mut Given) {
             given.add(finding.likely());
         }
     }
+}
+
+/// Whether an HTTP answer is the peer's own. A proxy to which plain HTTP is spoken answers in the peer's place whenever
+/// it likes, and not every one signs its pages: then only Windows' own signature tells.
+pub(super) fn by_the_peer(path: &PathSeen, answer: &HttpAnswer) -> bool {
+    let relayed = path.info.target.scheme == Scheme::Http
+        && path.info.proxy.as_ref().is_some_and(|hop| hop.kind == ProxyKind::Http);
+    !relayed || answer.header("server").is_some_and(|server| server.starts_with("Microsoft-"))
+}
+
+/// What an answer would say of the peer is no more than possible where the proxy may have given it.
+fn perhaps_the_proxy(path: &PathSeen, observation: &Observation, found: Given, given: &mut Given) {
+    let hop = path.hop_subject();
+    for mut finding in found.findings {
+        finding.says.push_str(&format!(" The proxy {hop} is between, and may be the one that says it."));
+        finding.remedy.never.clear();
+        given.add(finding.possible());
+    }
+    given.unknown.extend(found.unknown);
+    given.open(
+        "Who gave this answer, the proxy or the server behind it?",
+        format!(
+            "Plain HTTP to {} goes through {hop}, and nothing in the answer shows whose it is.",
+            path.subject()
+        ),
+        "look for the request in the proxy's log, and in the IIS log of the server behind it",
+        vec![observation.id.clone()],
+    );
 }
 
 /// Who answered: HTTP.sys itself, before any site.
@@ -142,7 +179,7 @@ fn exchange(
     match answer {
         HttpAnswer::Broken { how: Broken::Timeout } => {
             let says = format!(
-                "{subject} took the request and answered nothing within {}.",
+                "{subject}: the request was sent, and nothing was answered within {}.",
                 seen.evidence.settings.timeout
             );
             given.add(cause("http/timeout", &subject, says, because));
@@ -209,7 +246,7 @@ fn response(
         return;
     }
     match status {
-        503 if by_http_sys(answer) => {
+        503 if by_http_sys(answer) && !is_microsoft_host(&path.info.target.host) => {
             add(
                 "http/pool-down",
                 format!(
@@ -218,11 +255,7 @@ fn response(
                 because,
             );
         }
-        503 => add(
-            "http/unavailable",
-            format!("{who}: the service is unavailable, by another's word than HTTP.sys'."),
-            because,
-        ),
+        503 => add("http/unavailable", format!("{who}: the service is unavailable."), because),
         400 | 404 if by_http_sys(answer) => {
             add(
                 "http/no-site",

@@ -244,6 +244,65 @@ mod tests {
         }
     }
 
+    fn of(file: &str) -> Evidence {
+        saved().into_iter().find(|(name, _)| name.contains(file)).expect("it").1
+    }
+
+    #[test]
+    fn who_stands_on_the_way_is_likely_at_most_where_the_way_is_not_stated() {
+        use crate::evidence::{ChainEnd, Outcome};
+        let mut evidence = of("proxy-inspection");
+        for observation in &mut evidence.observations {
+            if let Outcome::Chain(chain) = &mut observation.outcome {
+                chain.end = ChainEnd::Root;
+            }
+        }
+        let hop = evidence.paths[0].proxy.clone().expect("a proxy");
+        evidence.settings.proxy = crate::settings::ProxyChoice::Through(hop);
+        let inspection = |evidence: &Evidence| {
+            let findings = crate::diagnosis::judge(evidence).findings;
+            findings.into_iter().find(|f| f.id == "proxy/inspection").expect("it").confidence
+        };
+        assert_eq!(inspection(&evidence), Confidence::Certain);
+        evidence.settings.connect_to.clear();
+        evidence.settings.proxy = crate::settings::ProxyChoice::AsConfigured;
+        assert_eq!(inspection(&evidence), Confidence::Likely);
+    }
+
+    #[test]
+    fn our_own_library_s_failure_is_not_a_demand_for_a_certificate() {
+        use crate::evidence::{HandshakeAnswer, Outcome};
+        let mut evidence = of("tls-client-certificate");
+        for observation in &mut evidence.observations {
+            if let Outcome::Handshake { answer, .. } = &mut observation.outcome {
+                *answer = HandshakeAnswer::OwnLimit { why: "a curve that it does not have".into() };
+            }
+        }
+        let findings = crate::diagnosis::judge(&evidence).findings;
+        assert!(findings.iter().all(|f| f.id != "tls/client-certificate"), "{findings:#?}");
+    }
+
+    #[test]
+    fn a_page_out_of_a_tunnel_may_be_the_proxy_s() {
+        use crate::evidence::{HelloAnswer, Outcome};
+        let mut evidence = of("proxy-closed");
+        evidence.observations.retain(|o| o.question.is_none());
+        for observation in &mut evidence.observations {
+            if let Outcome::Hello { answer, .. } = &mut observation.outcome {
+                *answer = HelloAnswer::PlainHttp { status: "HTTP/1.1 403 Forbidden".into() };
+            }
+        }
+        let of_page = |evidence: &Evidence| {
+            let findings = crate::diagnosis::judge(evidence).findings;
+            findings.into_iter().find(|f| f.id == "tls/plain-http").expect("it").confidence
+        };
+        assert_eq!(of_page(&evidence), Confidence::Possible);
+        for path in &mut evidence.paths {
+            path.proxy = None;
+        }
+        assert_eq!(of_page(&evidence), Confidence::Certain);
+    }
+
     #[test]
     fn every_declared_kind_exists() {
         let statements = [

@@ -1,9 +1,9 @@
 //! The TLS handshake without the certificates: isolated by hellos that differ in one thing, never by one alert.
 
-use super::{Given, PathSeen, Seen, With, cause, finding, place, proxy};
+use super::{Given, PathSeen, Seen, With, cause, finding, http, place, proxy};
 use crate::codec::tls::{TLS12, version_name};
 use crate::diagnosis::{Confidence, Role, Severity};
-use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Observation, Outcome};
+use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Observation, Outcome, Scheme};
 use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
 use crate::schannel::{REFERENCE, suite_name};
 
@@ -33,7 +33,10 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
                     hello(seen, path, lane.lane, observation, answer, given);
                 }
                 Outcome::Handshake { answer, .. } => handshake(path, lane, observation, answer, given),
-                Outcome::Http { answer: HttpAnswer::Response { status: 400, .. }, .. } => {
+                // HTTP.sys says 400 of a name or a request, never of a certificate.
+                Outcome::Http { answer: answer @ HttpAnswer::Response { status: 400, .. }, .. }
+                    if !http::by_http_sys(answer) =>
+                {
                     asked_then_refused(path, lane, observation, given);
                 }
                 _ => {}
@@ -56,6 +59,12 @@ fn between(path: &PathSeen) -> String {
         Some(_) => format!(" The proxy {} is between, and may be the one that says it.", path.hop_subject()),
         None => String::new(),
     }
+}
+
+/// Whether plain HTTP in answer to a hello is the peer's own: a web server says 400 to what it cannot read; any other
+/// word of HTTP out of a tunnel may be the page of the proxy that granted it.
+pub(super) fn plain_by_the_peer(path: &PathSeen, status: &str) -> bool {
+    path.info.proxy.is_none() || status.split_whitespace().nth(1) == Some("400")
 }
 
 /// How an answer that is no ServerHello reads.
@@ -94,8 +103,10 @@ fn hello(
     let mut because = vec![observation.id.clone()];
     match answer {
         HelloAnswer::PlainHttp { status } => {
-            let says = format!("{subject} answers a TLS hello with plain HTTP: \"{status}\".");
-            given.add(cause("tls/plain-http", &subject, says, because));
+            let says =
+                format!("{subject} answers a TLS hello with plain HTTP: \"{status}\".{}", between(path));
+            let found = cause("tls/plain-http", &subject, says, because);
+            given.add(if plain_by_the_peer(path, status) { found } else { found.possible() });
         }
         HelloAnswer::Broken { how: Broken::Timeout } => {
             let says = format!(
@@ -341,18 +352,15 @@ pub(crate) fn unexplained_failure(seen: &Seen, findings: &[crate::diagnosis::Fin
     seen.facts.all().iter().any(|fact| {
         let Statement::LogFailure { failure, .. } = &fact.statement else { return false };
         let explained = findings.iter().any(|f| f.id != "history/failing" && f.because.contains(&fact.id));
-        let later_success = seen.facts.all().iter().any(|other| {
-            matches!(other.statement, Statement::LogSync { event: SyncEvent::Succeeded, .. })
-                && match (fact.time, other.time) {
-                    (Some(failed), Some(succeeded)) => succeeded > failed,
-                    _ => fact.source.file == other.source.file && other.source.line > fact.source.line,
-                }
-        });
-        is_tls_failure(failure) && !explained && !later_success
+        is_tls_failure(failure) && !explained && !seen.facts.succeeded_after(fact)
     })
 }
 
 fn sync_fix_missing(seen: &Seen, given: &mut Given) {
+    // Where the source is spoken to in clear, no TLS of this server was broken off.
+    if seen.needed().next().is_some() && seen.needed().all(|p| p.info.target.scheme == Scheme::Http) {
+        return;
+    }
     let logs = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
         Statement::Log { startup: Some(line), schannel: false, .. } => Some((fact, *line)),
         _ => None,
@@ -363,7 +371,10 @@ fn sync_fix_missing(seen: &Seen, given: &mut Given) {
         .iter()
         .filter_map(|fact| match &fact.statement {
             Statement::LogFailure { process, failure, phase, .. }
-                if is_tls_failure(failure) && process != "w3wp" && *phase != Some(Phase::Import) =>
+                if is_tls_failure(failure)
+                    && process != "w3wp"
+                    && *phase != Some(Phase::Import)
+                    && !seen.facts.succeeded_after(fact) =>
             {
                 Some(fact.id.as_str())
             }

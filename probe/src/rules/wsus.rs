@@ -1,6 +1,6 @@
 //! The WSUS services and how two servers stand to each other.
 
-use super::{Given, LaneEnd, PathSeen, Seen, cause, http, note};
+use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, cause, http, note, tls};
 use crate::diagnosis::Severity;
 use crate::evidence::{HelloAnswer, HttpAnswer, Observation, Outcome, PathRole, Scheme, SoapAnswer, Target};
 use crate::plan::is_microsoft_host;
@@ -145,9 +145,17 @@ fn wrong<'a>(
 ) -> Option<(Wrong, Vec<&'a str>)> {
     let mut because = vec![observation.id.as_str()];
     let wrong = match &observation.outcome {
+        // Where another address connects, the port is the right one.
+        Outcome::Dial { .. } if path.lanes.iter().any(LaneSeen::connected) => return None,
         Outcome::Dial { .. } => Wrong::Absent,
-        Outcome::Hello { answer: HelloAnswer::PlainHttp { .. }, .. } => Wrong::Plain,
+        Outcome::Hello { answer: HelloAnswer::PlainHttp { status }, .. } => {
+            if !tls::plain_by_the_peer(path, status) {
+                return None;
+            }
+            Wrong::Plain
+        }
         Outcome::Hello { answer: HelloAnswer::NotTls { .. }, .. } => Wrong::Absent,
+        Outcome::Http { answer, .. } if !http::by_the_peer(path, answer) => return None,
         Outcome::Http { answer, url, .. } if path.info.target.scheme == Scheme::Http => {
             let tls = http::tls_on_the_port(path, lane);
             match answer {
@@ -188,6 +196,10 @@ fn wrong<'a>(
 /// Tie-breaks between ports and schemes, with the downstream's configuration.
 fn ports_and_ssl(seen: &Seen, path: &PathSeen, given: &mut Given) {
     let Some(facts) = configured(seen, path) else { return };
+    // Port and scheme at which it works are the right ones, whatever another address of the name does.
+    if path.works() {
+        return;
+    }
     let target = &path.info.target;
     let subject = path.subject();
     let ssl = target.scheme == Scheme::Https;
