@@ -26,8 +26,10 @@ use wsusprobe_suite::write;
 /// The built programs.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wsusprobe-under-test");
 const LAB: &str = env!("CARGO_BIN_EXE_wsuslab-under-test");
-/// When a run has to end, and the most memory that it may hold.
+/// When a run has to end.
 const DEADLINE: Duration = Duration::from_secs(3);
+/// The most memory that it may hold.
+#[cfg(target_os = "linux")]
 const MOST_KIB: u64 = 64 * 1024;
 const HOST: &str = "upstream.example.test";
 /// What a terminal would obey: clear the screen, set its title, ring, and the same as 8-bit controls in UTF-8.
@@ -80,9 +82,11 @@ fn sane(ran: &Ran) {
         assert_eq!(control, None, "{said:?}");
     }
     assert!(ran.took <= DEADLINE + GRACE, "{:?}", ran.took);
+    // A run may be over before it was looked at; one that met a peer for a while may not.
+    #[cfg(target_os = "linux")]
     match ran.peak {
         Some(peak) => assert!((1..=MOST_KIB).contains(&peak), "{peak} KiB"),
-        None => assert!(!cfg!(target_os = "linux"), "how much memory was held is not known"),
+        None => assert!(ran.took < Duration::from_millis(200), "how much memory was held is not known"),
     }
     assert!(!ran.stderr.contains("internal error"), "{}", ran.stderr);
 }
@@ -225,7 +229,7 @@ fn headers_and_a_page_that_talk_to_the_terminal() {
         let _ = stream.shutdown().await;
         while stream.read(&mut some).await.is_ok_and(|n| n > 0) {}
     });
-    plain(&server);
+    plain(&server).expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
 }
 
 #[test]
@@ -276,7 +280,8 @@ fn a_banner_that_talks_to_the_terminal_where_a_proxy_is_expected() {
 
 #[test]
 fn a_certificate_message_of_sixteen_megabytes() {
-    secure(&tls(Policy { hostile: Some(Hostile::HugeCertificate), ..Policy::default() }, &leaf(HOST)));
+    let server = tls(Policy { hostile: Some(Hostile::HugeCertificate), ..Policy::default() }, &leaf(HOST));
+    secure(&server).expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
 }
 
 #[test]
@@ -287,7 +292,8 @@ fn a_flight_of_a_byte_a_second() {
 
 #[test]
 fn garbage_instead_of_tls() {
-    secure(&tls(Policy { hostile: Some(Hostile::Garbage), ..Policy::default() }, &leaf(HOST)));
+    let server = tls(Policy { hostile: Some(Hostile::Garbage), ..Policy::default() }, &leaf(HOST));
+    secure(&server).expect("faulty", &["cause error certain http/not-wsus"]).unwrap();
 }
 
 #[test]
@@ -368,7 +374,9 @@ fn a_name_server_whose_alias_talks_to_the_terminal() {
         ]);
         nameserver::serve("dns", journal, zone, Variation::default())
     });
-    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address));
+    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address))
+        .expect("faulty", &["cause error certain name/no-address"])
+        .unwrap();
 }
 
 #[test]
@@ -377,7 +385,9 @@ fn a_name_server_whose_aliases_lead_in_a_circle() {
         let circle = Record { failure: Some(Failure::Loop), ..Record::default() };
         nameserver::serve("dns", journal, Zone::from([(HOST.to_owned(), circle)]), Variation::default())
     });
-    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address));
+    survives(|| check(&format!("http://{HOST}:8530/there")).dns(server.address))
+        .expect("faulty", &["cause error certain name/no-address"])
+        .unwrap();
 }
 
 // ---- what is handed over ---------------------------------------------------------------------------------------
@@ -433,7 +443,11 @@ fn a_log_that_is_cut_inside_a_character() {
     bytes.extend(log.repeat(3).encode_utf16().flat_map(u16::to_le_bytes));
     bytes.pop();
     let ran = diagnosed(&[("SoftwareDistribution.log", &bytes)]);
-    assert!(matches!(ran.code, Some(0..=3 | 65)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+    // What came before it is used all the same.
+    assert_eq!(ran.code, Some(3), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("input/unreadable"), "{}", ran.stdout);
+    let says = "SoftwareDistribution.log:3: expected whole UTF-16 characters";
+    assert!(ran.stderr.contains(says) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
 }
 
 #[test]
@@ -441,9 +455,9 @@ fn a_port_that_is_no_number() {
     let text = CONFIGURATION.replace("8080", "abc");
     let ran = diagnosed(&[("config.txt", text.as_bytes())]);
     assert!(matches!(ran.code, Some(1..=3)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
-    for part in ["input/unreadable", "config.txt", "6", "ProxyServerPort", "abc", "number"] {
-        assert!(ran.stdout.contains(part), "{part:?} is not in {}", ran.stdout);
-    }
+    assert!(ran.stdout.contains("input/unreadable"), "{}", ran.stdout);
+    let says = "config.txt:6: expected a port number from 1 to 65535, found `abc` as ProxyServerPort";
+    assert!(ran.stderr.contains(says) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
 }
 
 #[test]

@@ -192,7 +192,7 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     let settings = &evidence.settings;
     findings.retain(|f| f.id == "unexplained" || settings.reports_on(f.layer()));
     findings.retain(|f| !settings.suppresses(&f.id, &f.subject));
-    findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    findings.sort_by_cached_key(order);
     let verdict = verdict(&seen, &findings);
     Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
 }
@@ -294,7 +294,11 @@ fn left_open(seen: &Seen, given: &mut Given) {
     }
     // A configuration that leaves nothing to begin with has said why.
     let cannot_begin = given.findings.iter().any(|f| f.layer() == Layer::Config && f.role == Role::Cause);
-    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected && !cannot_begin {
+    if seen.needed().next().is_none()
+        && !seen.evidence.settings.disconnected
+        && !cannot_begin
+        && !crate::plan::names_a_source(&seen.facts)
+    {
         given.open(
             "Where does this server synchronize from?",
             "Nothing that was handed over names a source that can be walked.".into(),

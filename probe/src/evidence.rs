@@ -745,13 +745,11 @@ pub struct Evidence {
 /// characters, `…` marking a cut.
 pub fn escape(text: &str, limit: usize) -> String {
     let mut out = String::new();
-    let mut count = 0;
-    for c in text.chars() {
+    for (count, c) in text.chars().enumerate() {
         if count >= limit {
             out.push('…');
             break;
         }
-        count += 1;
         match c {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),

@@ -45,6 +45,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             }
         }
     }
+    older_client(seen, given);
     sync_fix_missing(seen, given);
     dotnet(seen, given);
 }
@@ -311,6 +312,27 @@ fn is_tls_failure(failure: &LoggedFailure) -> bool {
         failure,
         LoggedFailure::ConnectionBroken | LoggedFailure::NoCommonAlgorithm | LoggedFailure::SecureChannel
     )
+}
+
+/// The hello that was sent is a newer server's than the one that the facts name: what that one may agree on is open.
+fn older_client(seen: &Seen, given: &mut Given) {
+    if seen.facts.version_is_2012_family() != Some(true) {
+        return;
+    }
+    for path in seen.needed() {
+        let answered = path.own.iter().find(|o| chosen(o).is_some_and(|(version, _)| version == TLS12));
+        let Some(answered) = answered else { continue };
+        given.open(
+            "Does the source take what Windows Server 2012 and 2012 R2 offer?",
+            format!(
+                "{} answered the hello of {}; the older ones offer no ECDHE_RSA suite with GCM, and were not tried.",
+                path.subject(),
+                REFERENCE.name
+            ),
+            "openssl s_client -tls1_2 -cipher ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256 -connect to the source",
+            vec![answered.id.clone()],
+        );
+    }
 }
 
 /// Whether a synchronization or an import is on record as broken off at TLS, and no finding rests on that record: the

@@ -210,7 +210,8 @@ pub fn spoke(answer: &crate::step::exchange::Answer) -> Option<ProxyAnswer> {
     };
     let signed = headers.iter().any(|(name, _)| name == "x-squid-error" || name == "proxy-status");
     // 502 and 504 are a gateway's by definition (RFC 9110 sections 15.6.3 and 15.6.5).
-    if !matches!(status, 407 | 502 | 504) && !(signed && *status >= 400) {
+    let its_own = matches!(status, 407 | 502 | 504) || (signed && *status >= 400);
+    if !its_own {
         return None;
     }
     let head = Head { status: *status, reason: String::new(), headers: headers.clone(), length: 0 };
