@@ -6,7 +6,8 @@ use crate::evidence::Layer;
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
 use crate::rules::With;
 
-pub(super) const READS: &[&str] = &[
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &[
     "log-failure",
     "log-sync",
     "client-log",

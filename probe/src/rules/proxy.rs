@@ -4,19 +4,8 @@ use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer};
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {

@@ -7,23 +7,8 @@ use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Observat
 use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
 use crate::schannel::{REFERENCE, suite_name};
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "log",
-    "log-schannel",
-    "log-failure",
-    "log-sync",
-    "server-version",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["log", "log-schannel", "log-failure", "log-sync", "server-version"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {

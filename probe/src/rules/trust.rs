@@ -10,19 +10,8 @@ use crate::evidence::{
 };
 use crate::trust::is_private_pki_host;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
