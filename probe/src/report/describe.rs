@@ -147,6 +147,7 @@ fn name(answer: &NameAnswer) -> String {
         NameAnswer::ServerFailure => "the server failed (SERVFAIL)".into(),
         NameAnswer::Refused => "the server refused (REFUSED)".into(),
         NameAnswer::Timeout => "no answer in time".into(),
+        NameAnswer::TryAgain => "no answer for now (the servers failed or were silent)".into(),
         NameAnswer::Malformed { why } => format!("an answer that is none: {why}"),
         NameAnswer::Failed { why } => format!("failed: {why}"),
     }
