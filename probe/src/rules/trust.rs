@@ -39,7 +39,7 @@ fn look(
         found.into_iter().for_each(|f| given.add(f));
         return;
     }
-    dates(seen, path, observation, chain, &mut found);
+    dates(seen, path, observation, chain, &mut found, given);
     name(seen, path, observation, chain, &mut found);
     // One failed observation has one cause; what also holds for it contributes. Two that the evidence cannot tell
     // apart are both possible.
@@ -280,7 +280,7 @@ fn is_inspected(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> bool {
 }
 
 /// The dates of clocks that are not ours: a proxy's reply, any plain-HTTP answer.
-fn foreign_clocks(seen: &Seen) -> Vec<(String, Timestamp)> {
+fn foreign_clocks<'a>(seen: &Seen<'a>) -> Vec<(&'a Observation, Timestamp)> {
     let date = |headers: &[(String, String)]| {
         let (_, value) = headers.iter().find(|(name, _)| name == "date")?;
         jiff::fmt::rfc2822::parse(value).ok().map(|zoned| zoned.timestamp())
@@ -292,10 +292,10 @@ fn foreign_clocks(seen: &Seen) -> Vec<(String, Timestamp)> {
             Outcome::Http { url, answer: crate::evidence::HttpAnswer::Response { headers, .. }, .. }
                 if url.starts_with("http://") =>
             {
-                date(headers).map(|at| (o.id.clone(), at))
+                date(headers).map(|at| (o, at))
             }
             Outcome::Proxy { answer: ProxyAnswer::Status { headers, .. }, .. } => {
-                date(headers).map(|at| (o.id.clone(), at))
+                date(headers).map(|at| (o, at))
             }
             _ => None,
         })
@@ -308,6 +308,7 @@ fn dates(
     observation: &Observation,
     chain: &ChainSeen,
     found: &mut Vec<Finding>,
+    given: &mut Given,
 ) {
     let off = |c: &CertificateSeen| c.validity != Validity::Current;
     if !chain.way.iter().any(off) {
@@ -315,13 +316,29 @@ fn dates(
     }
     let subject = path.subject();
     let at = |clock: Timestamp| chain.way.iter().all(|c| c.not_before <= clock && clock <= c.not_after);
-    if let Some((id, clock)) = foreign_clocks(seen).into_iter().find(|(_, clock)| at(*clock)) {
+    // The clock of whoever shows the certificate may itself be the wrong one: any other goes before it.
+    let own = |o: &Observation| {
+        let host = o.subject.rsplit_once(':').map_or(o.subject.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']').eq_ignore_ascii_case(&path.info.target.host)
+    };
+    let (its_own, others): (Vec<_>, Vec<_>) = foreign_clocks(seen).into_iter().partition(|(o, _)| own(o));
+    let decides = if others.is_empty() { &its_own } else { &others };
+    if let Some((other, clock)) = decides.iter().find(|(_, clock)| at(*clock)) {
         let says = format!(
-            "By this clock ({}, time zone {}) the chain of {subject} is not valid, and by the clock of another server ({}) \
-             it is.",
-            chain.clock, chain.time_zone, clock
+            "By this clock ({}, time zone {}) the chain of {subject} is not valid, and by the clock of {} ({clock}) it is.",
+            chain.clock, chain.time_zone, other.subject
         );
-        found.push(cause("trust/clock-skew", &subject, says, vec![observation.id.clone(), id]));
+        let because = vec![observation.id.clone(), other.id.clone()];
+        let skew = cause("trust/clock-skew", &subject, says, because.clone());
+        if others.is_empty() {
+            given.open(
+                "Which of the two clocks is wrong?",
+                format!("The only other clock that was seen is that of {}, whose certificate it is.", other.subject),
+                "w32tm /stripchart /computer:NAME /samples:3 /dataonly with a domain controller or another time server",
+                because,
+            );
+        }
+        found.push(if others.is_empty() { skew.likely() } else { skew });
         return;
     }
     let because = || vec![observation.id.clone()];
