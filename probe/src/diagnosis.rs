@@ -294,7 +294,11 @@ fn left_open(seen: &Seen, given: &mut Given) {
     }
     // A configuration that leaves nothing to begin with has said why.
     let cannot_begin = given.findings.iter().any(|f| f.layer() == Layer::Config && f.role == Role::Cause);
-    if seen.needed().next().is_none() && !seen.evidence.settings.disconnected && !cannot_begin {
+    if seen.needed().next().is_none()
+        && !seen.evidence.settings.disconnected
+        && !cannot_begin
+        && !crate::plan::names_a_source(&seen.facts)
+    {
         given.open(
             "Where does this server synchronize from?",
             "Nothing that was handed over names a source that can be walked.".into(),

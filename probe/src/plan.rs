@@ -62,6 +62,11 @@ fn push(
     paths.push(PathInfo { id, role, needed: true, target, proxy, ask, until });
 }
 
+/// Whether the facts name a source that can be walked.
+pub(crate) fn names_a_source(facts: &FactView) -> bool {
+    !sources(facts).is_empty()
+}
+
 /// Where the server synchronizes from: every answer that the facts give, so that a contradiction is walked both ways.
 fn sources(facts: &FactView) -> Vec<Target> {
     let from_microsoft: BTreeSet<bool> =

@@ -61,7 +61,8 @@ On the WSUS server, in PowerShell as administrator, this writes config.txt:
   $config | Format-List SyncFromMicrosoftUpdate, IsReplicaServer, MUUrl,
     RedirectorChangeNumber, UpstreamWsusServerName, UpstreamWsusServerPortNumber,
     UpstreamWsusServerUseSsl, UseProxy, ProxyName, ProxyServerPort, AnonymousProxyAccess,
-    HasProxyPassword, UseSeparateProxyForSsl, SslProxyName, SslProxyServerPort |
+    HasProxyPassword, AllowProxyCredentialsOverNonSsl, UseSeparateProxyForSsl, SslProxyName,
+    SslProxyServerPort |
     Out-File config.txt
 
 The log is %ProgramFiles%\\Update Services\\LogFiles\\SoftwareDistribution.log.

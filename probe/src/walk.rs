@@ -93,14 +93,20 @@ struct Log {
     addresses: Vec<(String, Vec<IpAddr>)>,
 }
 
+/// When a step began, and how long it took where it is recorded later than it ended.
 struct Began {
     at: jiff::Timestamp,
     clock: Instant,
+    took: Option<Duration>,
 }
 
 impl Began {
     fn now() -> Began {
-        Began { at: now(), clock: Instant::now() }
+        Began { at: now(), clock: Instant::now(), took: None }
+    }
+
+    fn ended(self) -> Began {
+        Began { took: Some(self.clock.elapsed()), ..self }
     }
 }
 
@@ -150,7 +156,7 @@ impl Walker<'_> {
         outcome: Outcome,
         raw: Option<String>,
     ) -> String {
-        let took = began.clock.elapsed();
+        let took = began.took.unwrap_or_else(|| began.clock.elapsed());
         let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let id = format!("o{}", log.observations.len() + 1);
         let observation = Observation {
@@ -420,7 +426,7 @@ impl Walker<'_> {
             if self.settings.resolver == Resolver::None {
                 return Vec::new();
             }
-            let (host, subject) = (&host, &subject);
+            let host = &host;
             let asks = self.settings.dns.iter().flat_map(|server| {
                 [(RecordType::A, Family::Ipv4), (RecordType::AAAA, Family::Ipv6)].map(|(record, family)| {
                     let wanted = self.settings.family.is_none_or(|only| only == family);
@@ -430,22 +436,18 @@ impl Walker<'_> {
                         }
                         let began = Began::now();
                         let outcome = name::ask(&self.net, server.0, host, record, wait).await;
-                        let question = second.then_some("a second resolver");
-                        self.record(
-                            path,
-                            None,
-                            Layer::Name,
-                            subject,
-                            &began,
-                            question,
-                            outcome.clone(),
-                            None,
-                        );
-                        Some(outcome)
+                        Some((began.ended(), outcome))
                     }
                 })
             });
-            join_all(asks).await.into_iter().flatten().collect()
+            // Written down in the order asked, whichever was answered first.
+            let mut outcomes = Vec::new();
+            for (began, outcome) in join_all(asks).await.into_iter().flatten() {
+                let question = second.then_some("a second resolver");
+                self.record(path, None, Layer::Name, &subject, &began, question, outcome.clone(), None);
+                outcomes.push(outcome);
+            }
+            outcomes
         };
         let (system, direct) = join(system, direct).await;
         if system.is_empty() && direct.is_empty() {
@@ -508,6 +510,10 @@ impl Walker<'_> {
                 let answer = proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await;
                 let broken =
                     matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Broken { .. }, .. });
+                let silent = matches!(
+                    answer.outcome,
+                    Outcome::Proxy { answer: ProxyAnswer::Broken { how: Broken::Timeout }, .. }
+                );
                 let refused_here = matches!(
                     answer.outcome,
                     Outcome::Proxy { answer: ProxyAnswer::Status { code: 403 | 405, .. }, .. }
@@ -525,7 +531,10 @@ impl Walker<'_> {
                 match answer.tunnel {
                     Some(tunnel) => tunnel,
                     None => {
-                        if broken {
+                        if silent && self.settings.until.is_none() {
+                            let tls = self.proxy_speaks_tls(path, lane, &hop_subject, wait);
+                            join(tls, self.proxy_answers_else(path, lane, hop, &hop_subject, wait)).await;
+                        } else if broken {
                             self.proxy_speaks_tls(path, lane, &hop_subject, wait).await;
                         }
                         if refused_here && path.target.port != 443 {
@@ -731,6 +740,22 @@ impl Walker<'_> {
         let began = Began::now();
         let answer = hello::ask(Box::new(stream), &greeting, offer, wait).await;
         let question = Some("TLS to the proxy itself");
+        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Whether a proxy that answers nothing answers for another destination.
+    async fn proxy_answers_else(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        hop: &ProxyHop,
+        subject: &str,
+        wait: Duration,
+    ) {
+        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let began = Began::now();
+        let answer = proxy::tunnel(hop.kind, stream, CONTROL_HOST, 443, wait).await;
+        let question = Some("another destination through the same proxy");
         self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
     }
 

@@ -104,6 +104,14 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
         settings.until = wsusprobe::evidence::Layer::of_id(until);
     }
     let store = TrustStore::load(&settings).map_err(|e| refused(&e))?;
+    // As whoever stands in the folder names its files.
+    let folder = format!("{}/", running.dir.display());
+    for file in &mut settings.cacert {
+        *file = file.replace(&folder, "");
+    }
+    for anchor in &mut settings.anchor {
+        anchor.file = anchor.file.replace(&folder, "");
+    }
     let world = &scenario.world;
     let asked = world.ask.unwrap_or(if world.check.is_empty() { Ask::Diagnose } else { Ask::Check });
     let report = match asked {

@@ -155,9 +155,11 @@ fn name(answer: &NameAnswer) -> String {
 fn proxy(answer: &ProxyAnswer) -> String {
     match answer {
         ProxyAnswer::Granted => "granted".into(),
-        ProxyAnswer::Status { code, reason, schemes, .. } if schemes.is_empty() => format!("{code} {reason}"),
         ProxyAnswer::Status { code, reason, schemes, .. } => {
-            format!("{code} {reason}, offers {}", schemes.join(", "))
+            let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
+            let offers =
+                if schemes.is_empty() { String::new() } else { format!(", offers {}", schemes.join(", ")) };
+            format!("{code}{reason}{offers}")
         }
         ProxyAnswer::NotHttp { looks } => format!("no HTTP: {}", look(*looks)),
         ProxyAnswer::Broken { how } => broken(*how).into(),

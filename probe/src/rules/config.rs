@@ -8,22 +8,8 @@ use crate::plan::{configured_proxy, service_of};
 use crate::rules::With;
 use crate::settings::is_host_name;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-    "winhttp-proxy",
-    "log-endpoint",
-    "log-failure",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config", "win-http-proxy", "log-endpoint", "log-failure"];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
 const DECOMMISSIONED: [&str; 3] =

@@ -6,7 +6,8 @@ use crate::evidence::Layer;
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
 use crate::rules::With;
 
-pub(super) const READS: &[&str] = &[
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &[
     "log-failure",
     "log-sync",
     "client-log",
@@ -30,7 +31,7 @@ fn client_logs(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
         let Statement::ClientLog { log } = &fact.statement else { continue };
         let says = format!(
-            "{} is {log}, the Windows Update client's: it says nothing of the server's synchronization.",
+            "{} is a log of the Windows Update client ({log}): it says nothing of the server's synchronization.",
             fact.source.file
         );
         given.add(
@@ -148,6 +149,9 @@ fn failing(seen: &Seen, given: &mut Given) {
             }
         }
     }
+    if last.is_none() {
+        told_without_an_event(seen, given);
+    }
     let Some((fact, SyncEvent::Failed, reason)) = last else { return };
     let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
         Statement::LogFailure { failure, phase, process, .. }
@@ -171,6 +175,26 @@ fn failing(seen: &Seen, given: &mut Given) {
     }
     says.push('.');
     given.add(note("history/failing", &fact.source.file, says, because).role(Role::Note));
+}
+
+/// A failure's text alone: that a run failed stands there, whether it was the last one does not.
+fn told_without_an_event(seen: &Seen, given: &mut Given) {
+    let told = seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
+        Statement::LogFailure { failure, process, phase, .. }
+            if process != "w3wp" && *phase != Some(Phase::Import) =>
+        {
+            Some((fact, failure, phase))
+        }
+        _ => None,
+    });
+    let Some((fact, failure, phase)) = told else { return };
+    let at = phase.map(|phase| format!(", at {}", phase_word(phase))).unwrap_or_default();
+    let says = format!(
+        "{} tells of a synchronization that failed by {}{at}; whether a later one succeeded does not show.",
+        fact.source.file,
+        word(failure)
+    );
+    given.add(note("history/failing", &fact.source.file, says, vec![fact.id.clone()]).likely());
 }
 
 /// The layers whose causes would write a failure's text.

@@ -121,31 +121,150 @@ impl With for Finding {
 }
 
 /// A rule: its name, the kinds of evidence that it reads, and what it gives.
-#[allow(dead_code, reason = "names and kinds are for who checks the rules")]
+#[cfg_attr(not(test), expect(dead_code, reason = "tests hold every rule to what it declares"))]
 pub(crate) struct Rule {
     /// Its name.
     pub name: &'static str,
-    /// The kinds of outcomes and statements that it reads; without any other it says the same.
-    pub reads: &'static [&'static str],
+    /// Whether it reads what the walk saw. How far a lane came is told by all of a path's observations.
+    pub walk: bool,
+    /// The kinds of statements that it reads; without any other it says the same.
+    pub facts: &'static [&'static str],
     /// What it gives.
     pub give: fn(&Seen, &mut Given),
 }
 
 /// Every rule, lowest layer first.
 pub(crate) const RULES: &[Rule] = &[
-    Rule { name: "config", reads: config::READS, give: config::give },
-    Rule { name: "name", reads: name::READS, give: name::give },
-    Rule { name: "dial", reads: dial::READS, give: dial::give },
-    Rule { name: "proxy", reads: proxy::READS, give: proxy::give },
-    Rule { name: "tls", reads: tls::READS, give: tls::give },
-    Rule { name: "trust", reads: trust::READS, give: trust::give },
-    Rule { name: "http", reads: http::READS, give: http::give },
-    Rule { name: "wsus", reads: wsus::READS, give: wsus::give },
-    Rule { name: "history", reads: history::READS, give: history::give },
-    Rule { name: "input", reads: input::READS, give: input::give },
-    Rule { name: "place", reads: place::READS, give: place::give },
+    Rule { name: "config", walk: true, facts: config::FACTS, give: config::give },
+    Rule { name: "name", walk: true, facts: name::FACTS, give: name::give },
+    Rule { name: "dial", walk: true, facts: &[], give: dial::give },
+    Rule { name: "proxy", walk: true, facts: proxy::FACTS, give: proxy::give },
+    Rule { name: "tls", walk: true, facts: tls::FACTS, give: tls::give },
+    Rule { name: "trust", walk: true, facts: trust::FACTS, give: trust::give },
+    Rule { name: "http", walk: true, facts: &[], give: http::give },
+    Rule { name: "wsus", walk: true, facts: wsus::FACTS, give: wsus::give },
+    Rule { name: "history", walk: false, facts: history::FACTS, give: history::give },
+    Rule { name: "input", walk: false, facts: input::FACTS, give: input::give },
+    Rule { name: "place", walk: true, facts: &[], give: place::give },
 ];
 
-/// The walk's own kinds: how far a lane came is told by all of them.
-pub(crate) const WALK: &[&str] =
-    &["name", "dial", "proxy", "hello", "chain", "handshake", "http", "soap", "not-reached", "not-asked"];
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::facts::Statement;
+
+    /// Saved evidence of false worlds, at least one for each kind of outcome and most kinds of statements.
+    fn saved() -> Vec<(String, Evidence)> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/evidence");
+        let mut all: Vec<(String, Evidence)> = std::fs::read_dir(folder)
+            .expect("the folder")
+            .map(|entry| {
+                let path = entry.expect("an entry").path();
+                let text = std::fs::read_to_string(&path).expect("a file");
+                let report = crate::report::json::read(&text).expect("a report");
+                let (settings, facts) = (report.settings, report.facts);
+                let (paths, observations) = (report.paths, report.observations);
+                (path.display().to_string(), Evidence { settings, facts, paths, observations })
+            })
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    fn statement_kind(statement: &Statement) -> String {
+        let value = serde_json::to_value(statement).expect("plain data");
+        value["states"].as_str().expect("its tag").to_string()
+    }
+
+    fn given(rule: &Rule, evidence: &Evidence) -> Given {
+        let mut given = Given::default();
+        (rule.give)(&Seen::new(evidence), &mut given);
+        given
+    }
+
+    #[test]
+    fn a_rule_reads_only_what_it_declares() {
+        let all = saved();
+        assert!(all.len() >= 15, "{} files", all.len());
+        let mut gave: BTreeSet<&str> = BTreeSet::new();
+        let mut differ: Vec<String> = Vec::new();
+        for rule in RULES {
+            for (name, evidence) in &all {
+                let mut less = evidence.clone();
+                less.observations.retain(|_| rule.walk);
+                less.facts.retain(|f| rule.facts.contains(&statement_kind(&f.statement).as_str()));
+                let (whole, part) = (given(rule, evidence), given(rule, &less));
+                if whole.findings != part.findings || whole.unknown != part.unknown {
+                    let ids: Vec<_> = whole.findings.iter().map(|f| f.id.as_str()).collect();
+                    differ.push(format!("{}: {name}: {ids:?}", rule.name));
+                }
+                if !whole.findings.is_empty() {
+                    gave.insert(rule.name);
+                }
+            }
+        }
+        assert!(differ.is_empty(), "more is read than declared:\n{}", differ.join("\n"));
+        for rule in ["config", "name", "dial", "proxy", "tls", "trust", "http", "wsus", "history"] {
+            assert!(gave.contains(rule), "no evidence moves {rule}");
+        }
+    }
+
+    #[test]
+    fn iis_own_words_need_no_other_sign() {
+        use crate::evidence::{HelloAnswer, HttpAnswer, Outcome};
+        let (_, mut evidence) =
+            saved().into_iter().find(|(name, _)| name.contains("http-client-certificate")).expect("it");
+        for (words, id) in [
+            ("HTTP Error 403.7 - Forbidden", "http/client-certificate"),
+            ("HTTP Error 403.4 - Forbidden", "http/ssl-required"),
+            ("403 - Forbidden: Access is denied.", "http/unauthorized"),
+        ] {
+            for observation in &mut evidence.observations {
+                match &mut observation.outcome {
+                    Outcome::Http { answer: HttpAnswer::Response { status: 403, body, .. }, .. } => {
+                        *body = words.into();
+                    }
+                    Outcome::Hello {
+                        answer: HelloAnswer::Answered { client_certificate_asked, .. }, ..
+                    }
+                    | Outcome::Handshake { client_certificate_asked, .. } => {
+                        *client_certificate_asked = false
+                    }
+                    _ => {}
+                }
+            }
+            let ids: Vec<_> = crate::diagnosis::judge(&evidence).findings.into_iter().map(|f| f.id).collect();
+            assert_eq!(ids[0], id, "{words}");
+        }
+    }
+
+    #[test]
+    fn every_declared_kind_exists() {
+        let statements = [
+            "config",
+            "config-unavailable",
+            "server-version",
+            "win-http-proxy",
+            "port-test",
+            "resolved",
+            "log",
+            "log-schannel",
+            "log-endpoint",
+            "log-failure",
+            "log-sync",
+            "client-log",
+            "console",
+            "elsewhere",
+            "unreadable",
+        ];
+        for rule in RULES {
+            for kind in rule.facts {
+                assert!(statements.contains(kind), "{}: {kind}", rule.name);
+            }
+        }
+    }
+}

@@ -8,19 +8,8 @@ use crate::evidence::{NameAnswer, Observation, Outcome, PathRole};
 use crate::facts::Statement;
 use crate::plan::is_microsoft_host;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "resolved",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["resolved"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.proxy.is_none()) {

@@ -4,19 +4,8 @@ use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer};
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
@@ -59,7 +48,8 @@ fn unreachable(path: &PathSeen, given: &mut Given) {
         if matches!(answer, DialAnswer::Failed { .. }) {
             continue;
         }
-        let says = format!("The proxy {hop} at {} {}.", address.ip(), super::dial::word(answer));
+        let beside = if path.works() { " Through another address of it the path works." } else { "" };
+        let says = format!("The proxy {hop} at {} {}.{beside}", address.ip(), super::dial::word(answer));
         let found = cause("proxy/unreachable", &hop, says, vec![observation.id.clone()]);
         given.add(if path.works() { found.role(Role::Note).severity(Severity::Warning) } else { found });
     }
@@ -165,9 +155,30 @@ fn refusal(
                     vec![observation.id.clone(), tls.id.clone()],
                 ));
             } else if *how == Broken::Timeout {
-                let says =
-                    format!("The proxy {hop} takes the connection and answers nothing to CONNECT {target}.");
-                given.add(cause("proxy/unreachable", &hop, says, because));
+                // A proxy answers only once it has connected, or given up: silence may be the destination's.
+                let other = path.questions(lane, "another destination through the same proxy").next();
+                let answers = other.filter(|o| {
+                    matches!(
+                        &o.outcome,
+                        Outcome::Proxy { answer: ProxyAnswer::Granted | ProxyAnswer::Status { .. }, .. }
+                    )
+                });
+                let because: Vec<String> = because.into_iter().chain(other.map(|o| o.id.clone())).collect();
+                if answers.is_some() {
+                    let says = format!(
+                        "The proxy {hop} answers nothing to CONNECT {target} in time, and does answer for another \
+                         destination: it waits for {}, which it does not reach.",
+                        path.info.target.host
+                    );
+                    given.add(cause("proxy/cannot-connect", &target, says, because).likely());
+                } else {
+                    let says = format!(
+                        "The proxy {hop} takes the connection and answers nothing to CONNECT {target}{}.",
+                        if other.is_some() { ", nor for another destination" } else { "" }
+                    );
+                    let found = cause("proxy/unreachable", &hop, says, because);
+                    given.add(if other.is_some() { found } else { found.likely() });
+                }
             } else {
                 let says = format!(
                     "What listens at {hop} closes the connection on CONNECT {target} without an answer."

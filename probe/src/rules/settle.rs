@@ -4,6 +4,7 @@
 use super::{Given, Seen};
 use crate::diagnosis::{Confidence, Finding, Role};
 use crate::evidence::Layer;
+use crate::facts::{LoggedFailure, Statement};
 
 /// Of two ids that could both be the cause of one observation the first stands and the second is not said.
 const DECIDED: &[(&str, &[&str])] = &[
@@ -110,6 +111,45 @@ pub(crate) fn settle(seen: &Seen, given: &mut Given) {
         if outranked {
             finding.role = Role::Contributing;
         }
+    }
+    answered(seen, given);
+}
+
+/// What a log's text leaves open is answered where a cause of that kind is known.
+fn answered(seen: &Seen, given: &mut Given) {
+    let Given { findings, unknown } = given;
+    let causes: Vec<Layer> = findings
+        .iter()
+        .filter(|f| f.role == Role::Cause && f.confidence <= Confidence::Likely)
+        .map(Finding::layer)
+        .collect();
+    unknown.retain(|open| {
+        let told = seen.facts.all().iter().find_map(|fact| match &fact.statement {
+            Statement::LogFailure { failure, .. } if open.because == [fact.id.as_str()] => Some(failure),
+            _ => None,
+        });
+        told.is_none_or(|failure| !causes.iter().any(|layer| writes(*layer, failure)))
+    });
+}
+
+/// Whether what fails in a layer is logged so.
+fn writes(layer: Layer, failure: &LoggedFailure) -> bool {
+    use LoggedFailure::*;
+    match failure {
+        NameNotResolved { .. } => matches!(layer, Layer::Config | Layer::Name),
+        ProxyNotResolved { .. } => matches!(layer, Layer::Config | Layer::Proxy),
+        ConnectTimeout | ConnectRefused | ConnectFailed | Timeout => {
+            matches!(layer, Layer::Config | Layer::Name | Layer::Dial | Layer::Proxy)
+        }
+        ConnectionBroken | NoCommonAlgorithm | SecureChannel => {
+            matches!(layer, Layer::Config | Layer::Proxy | Layer::Tls)
+        }
+        NotTrusted | RootCheck => matches!(layer, Layer::Config | Layer::Proxy | Layer::Trust),
+        HttpStatus { .. } | ContentType { .. } => {
+            matches!(layer, Layer::Config | Layer::Proxy | Layer::Http | Layer::Wsus)
+        }
+        SoapFault { .. } => matches!(layer, Layer::Config | Layer::Wsus),
+        Code { .. } => false,
     }
 }
 

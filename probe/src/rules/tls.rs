@@ -7,23 +7,8 @@ use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Observat
 use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
 use crate::schannel::{REFERENCE, suite_name};
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "log",
-    "log-schannel",
-    "log-failure",
-    "log-sync",
-    "server-version",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["log", "log-schannel", "log-failure", "log-sync", "server-version"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
@@ -45,6 +30,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             }
         }
     }
+    older_client(seen, given);
     sync_fix_missing(seen, given);
     dotnet(seen, given);
 }
@@ -311,6 +297,27 @@ fn is_tls_failure(failure: &LoggedFailure) -> bool {
         failure,
         LoggedFailure::ConnectionBroken | LoggedFailure::NoCommonAlgorithm | LoggedFailure::SecureChannel
     )
+}
+
+/// The hello that was sent is a newer server's than the one that the facts name: what that one may agree on is open.
+fn older_client(seen: &Seen, given: &mut Given) {
+    if seen.facts.version_is_2012_family() != Some(true) {
+        return;
+    }
+    for path in seen.needed() {
+        let answered = path.own.iter().find(|o| chosen(o).is_some_and(|(version, _)| version == TLS12));
+        let Some(answered) = answered else { continue };
+        given.open(
+            "Does the source take what Windows Server 2012 and 2012 R2 offer?",
+            format!(
+                "{} answered the hello of {}; the older ones offer no ECDHE_RSA suite with GCM, and were not tried.",
+                path.subject(),
+                REFERENCE.name
+            ),
+            "openssl s_client -tls1_2 -cipher ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256 -connect to the source",
+            vec![answered.id.clone()],
+        );
+    }
 }
 
 /// Whether a synchronization or an import is on record as broken off at TLS, and no finding rests on that record: the

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Given, LaneSeen, PathSeen, Seen, WALK, With, cause, finding, place, proxy};
+use super::{Given, LaneSeen, PathSeen, Seen, With, cause, finding, place, proxy};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
     CertificateSeen, ChainEnd, ChainSeen, Fetch, NameFit, Observation, Outcome, PathRole, ProxyAnswer,
@@ -10,7 +10,8 @@ use crate::evidence::{
 };
 use crate::trust::is_private_pki_host;
 
-pub(super) const READS: &[&str] = WALK;
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
