@@ -317,7 +317,15 @@ pub fn evidence(observation: &Observation) -> Vec<String> {
         _ => {}
     }
     let mut lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-    lines.extend(raw(observation));
+    // A head that was read has been shown.
+    let shown = matches!(
+        observation.outcome,
+        Outcome::Proxy { answer: ProxyAnswer::Status { .. }, .. }
+            | Outcome::Http { answer: HttpAnswer::Response { .. }, .. }
+    );
+    if !shown {
+        lines.extend(raw(observation));
+    }
     lines
 }
 

@@ -661,7 +661,7 @@ mod tests {
         assert!(text.contains("  ok  dial     192.0.2.7, 192.0.2.8  connected  3 ms to 9 ms"), "{text}");
         assert!(text.contains("  !!  http     192.0.2.7  POST"), "{text}");
         assert!(text.contains("< server: Microsoft-HTTPAPI/2.0"), "{text}");
-        assert!(text.contains("first bytes: HTTP/1.1 503"), "{text}");
+        assert!(!text.contains("first bytes: HTTP/1.1 503"), "{text}");
         assert!(text.contains("  --  wsus     192.0.2.7  not reached"), "{text}");
         assert!(text.contains("RULED OUT") && text.contains("UNKNOWN") && text.contains("would decide:"));
         assert!(text.contains("new metadata, revisions and expirations do not arrive"));

@@ -242,8 +242,8 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
             continue;
         }
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
-        let times = if *count > 1 { format!(" {count} times") } else { String::new() };
-        let said = format!("{} names{times} {}{where_}", fact.source.file, word(failure));
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        let said = format!("{} names {}{where_}{times}", fact.source.file, word(failure));
         let (question, why, test) = match failure {
             LoggedFailure::ConnectionBroken
             | LoggedFailure::NoCommonAlgorithm

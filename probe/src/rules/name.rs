@@ -79,7 +79,7 @@ fn unresolved(seen: &Seen, path: &PathSeen, given: &mut Given) {
         return;
     };
     let host = &path.info.target.host;
-    let says = format!("{host} does not resolve. {}.", told(&failures));
+    let says = format!("{host} does not resolve: {}.", told(&failures));
     let because: Vec<String> = failures.iter().map(|o| o.id.clone()).collect();
     if id == "name/server-failure" && !kinds.contains(&&NameAnswer::ServerFailure) {
         // The system does not say which: both are possible, and nothing more.

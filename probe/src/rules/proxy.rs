@@ -36,7 +36,7 @@ fn unresolved(path: &PathSeen, given: &mut Given) {
         return;
     }
     let hop = path.hop_subject();
-    let says = format!("The proxy's own name does not resolve ({hop}). {}.", name::told(&failures));
+    let says = format!("The proxy's own name does not resolve ({hop}): {}.", name::told(&failures));
     let because = failures.iter().map(|o| o.id.clone()).collect();
     given.add(cause("proxy/name-not-found", &hop, says, because));
 }
