@@ -91,24 +91,30 @@ fn refusal(
             let allowed = path.questions(lane, "the same destination on port 443").next().and_then(|o| {
                 match &o.outcome {
                     Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
-                        Some((o, "grants the same host on port 443".to_string()))
+                        Some((o, true, "grants the same host on port 443".to_string()))
                     }
                     Outcome::Proxy {
                         answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. },
                         ..
-                    } => Some((o, format!("tries the same host on port 443 and does not reach it ({code})"))),
+                    } => Some((
+                        o,
+                        false,
+                        format!("tries the same host on port 443 and does not reach it ({code})"),
+                    )),
                     _ => None,
                 }
             });
             if path.info.target.port != 443 && (*says_port || allowed.is_some()) {
                 let mut because = because;
-                because.extend(allowed.as_ref().map(|(o, _)| o.id.clone()));
+                because.extend(allowed.as_ref().map(|(o, ..)| o.id.clone()));
+                let proved = *says_port || allowed.as_ref().is_some_and(|(_, granted, _)| *granted);
                 let says = format!(
                     "The proxy {hop} denies CONNECT to {target} ({code}{}), and {}.",
                     own_words(answer),
-                    allowed.map_or_else(|| "says that it is the port".to_string(), |(_, how)| how)
+                    allowed.map_or_else(|| "says that it is the port".to_string(), |(.., how)| how)
                 );
-                given.add(cause("proxy/port-denied", &target, says, because));
+                let found = cause("proxy/port-denied", &target, says, because);
+                given.add(if proved { found } else { found.likely() });
             } else {
                 let says =
                     format!("The proxy {hop} denies {target}: it answers {code}{}.", own_words(answer));
