@@ -3,7 +3,7 @@
 use super::{Given, PathSeen, Seen, With, cause, finding, place, proxy};
 use crate::codec::tls::{TLS12, version_name};
 use crate::diagnosis::{Confidence, Role, Severity};
-use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Observation, Outcome};
+use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Looks, Observation, Outcome};
 use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
 use crate::schannel::{REFERENCE, suite_name};
 
@@ -101,10 +101,14 @@ fn hello(
             given.add(cause("tls/version-unsupported", &subject, says, because));
         }
         HelloAnswer::Answered { .. } => {}
-        HelloAnswer::NotTls { .. } => {
+        HelloAnswer::NotTls { looks } => {
             let raw = observation.raw.as_deref().unwrap_or_default();
+            let what = match looks {
+                Looks::TooLarge => "sends more than any first flight of TLS holds",
+                _ => "speaks no TLS",
+            };
             let says = format!(
-                "What answers at {subject} speaks no TLS: \"{}\".{}",
+                "What answers at {subject} {what}: \"{}\".{}",
                 raw.chars().take(60).collect::<String>(),
                 between(path)
             );
