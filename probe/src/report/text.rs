@@ -156,6 +156,10 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
                 out.prose(PLAIN, "  First to answer: ", &clean(&first.question));
                 out.prose(PLAIN, "  Would decide:    ", &clean(&first.would_decide));
             }
+            let settings = &report.settings;
+            if !(settings.suppress.is_empty() && settings.only.is_empty() && settings.skip.is_empty()) {
+                out.line(PLAIN, "  What --only, --skip or --suppress leaves out may be the cause: run again without them.");
+            }
         }
     }
 }
@@ -483,7 +487,15 @@ fn flat(value: &serde_json::Value) -> String {
             let mut parts: Vec<String> = map
                 .iter()
                 .filter(|(key, _)| *key != "states")
-                .map(|(key, value)| format!("{key} = {}", flat(value)))
+                .map(|(key, value)| match value.get(key) {
+                    // A choice inside says its own name again: `answer = not-found` is enough.
+                    Some(choice) => {
+                        let rest = value.as_object().into_iter().flatten().filter(|(inner, _)| *inner != key);
+                        let rest: String = rest.map(|(k, v)| format!(", {k} = {}", flat(v))).collect();
+                        format!("{key} = {}{rest}", flat(choice))
+                    }
+                    None => format!("{key} = {}", flat(value)),
+                })
                 .collect();
             if let Some(states) = map.get("states") {
                 parts.insert(0, flat(states));
