@@ -198,7 +198,9 @@ fn proxies(seen: &Seen, given: &mut Given) {
     let facts = &seen.facts;
     let Some((uses, true)) = facts.flag("UseProxy") else { return };
     let shown = |property: &str| match facts.config(property) {
-        Some((_, value)) if value.contains("://") => format!("\"{value}\", a URL where a name alone belongs,"),
+        Some((_, value)) if value.contains("://") => {
+            format!("\"{value}\", a URL where a name alone belongs,")
+        }
         Some((_, value)) => format!("\"{value}\""),
         None => "empty".into(),
     };
