@@ -6,8 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use wsuslab::load::{self, Scenario};
 use wsusprobe::pages;
 
-/// The layers whose scenarios are held against the catalogue.
-const LAYERS: &[&str] = &["config", "name", "dial", "proxy", "history", "input", "content"];
 /// What no rule explains is said by its own scenarios alone.
 const UNEXPLAINED: &str = "unexplained";
 
@@ -20,10 +18,9 @@ fn layer(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
 }
 
-/// The ids that a rule gives, of the layers that are held against the catalogue.
+/// The ids that a rule gives.
 fn due() -> BTreeSet<&'static str> {
-    let held = |id: &&str| *id == UNEXPLAINED || LAYERS.contains(&layer(id));
-    pages::ids().filter(|entry| entry.due).map(|entry| entry.id).filter(held).collect()
+    pages::ids().filter(|entry| entry.due).map(|entry| entry.id).collect()
 }
 
 fn none(wrong: &[String]) {

@@ -32,8 +32,9 @@ const DEADLINE: Duration = Duration::from_secs(3);
 #[cfg(target_os = "linux")]
 const MOST_KIB: u64 = 64 * 1024;
 const HOST: &str = "upstream.example.test";
-/// What a terminal would obey: clear the screen, set its title, ring, and the same as 8-bit controls in UTF-8.
-const ESCAPES: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{8}\u{7f}\u{9b}31m\u{9d}0;owned\u{9c}\r";
+/// What a terminal would obey: clear the screen, set its title, ring, the same as 8-bit controls in UTF-8, and text
+/// that runs the other way.
+const ESCAPES: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{8}\u{7f}\u{9b}31m\u{9d}0;owned\u{9c}\u{202e}\u{2066}\r";
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
@@ -78,7 +79,8 @@ fn survives(probe: impl Fn() -> Probe + Sync) -> Ran {
 
 fn sane(ran: &Ran) {
     for said in [&ran.stdout, &ran.stderr] {
-        let control = said.chars().find(|c| c.is_control() && *c != '\n');
+        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let control = said.chars().find(|c| (c.is_control() && *c != '\n') || turns(*c));
         assert_eq!(control, None, "{said:?}");
     }
     assert!(ran.took <= DEADLINE + GRACE, "{:?}", ran.took);

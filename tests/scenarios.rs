@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         }));
     }
     // Silent worlds wait for the probe's own time-outs: side by side.
-    let threads = arguments.test_threads.unwrap_or(8);
+    let threads = arguments.test_threads.unwrap_or(24);
     libtest_mimic::run(&Arguments { test_threads: Some(threads), ..arguments }, trials).exit_code()
 }
 

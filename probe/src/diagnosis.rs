@@ -194,7 +194,9 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     findings.retain(|f| !settings.suppresses(&f.id, &f.subject));
     findings.sort_by_cached_key(order);
     let verdict = verdict(&seen, &findings);
-    Diagnosis { verdict, ruled_out: ruled_out(&seen, &findings), findings, unknown }
+    let mut ruled_out = ruled_out(&seen, &findings);
+    ruled_out.retain(|item| settings.reports_on(item.layer));
+    Diagnosis { verdict, ruled_out, findings, unknown }
 }
 
 fn order(finding: &Finding) -> impl Ord + use<> {

@@ -326,6 +326,9 @@ pub enum NameAnswer {
     Refused,
     /// No answer in time.
     Timeout,
+    /// The system's resolver gave up for now: its servers failed or did not answer, and which of it is not said
+    /// (EAI_AGAIN, WSATRY_AGAIN).
+    TryAgain,
     /// An answer that is none.
     Malformed {
         /// Why.

@@ -193,13 +193,15 @@ fn dial_answer(error: &io::Error) -> DialAnswer {
 fn system_answer(error: &io::Error) -> NameAnswer {
     let said = error.to_string();
     match error.raw_os_error() {
-        // Winsock: host not found, no data.
+        // Winsock: host not found, no data, try again.
         Some(11001) => NameAnswer::NotFound,
         Some(11004) => NameAnswer::NoAddress,
+        Some(11002) => NameAnswer::TryAgain,
         _ if said.contains("Name or service not known") || said.contains("nodename nor servname") => {
             NameAnswer::NotFound
         }
         _ if said.contains("No address associated") => NameAnswer::NoAddress,
+        _ if said.contains("Temporary failure in name resolution") => NameAnswer::TryAgain,
         _ => NameAnswer::Failed { why: words(error) },
     }
 }

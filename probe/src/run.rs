@@ -61,7 +61,8 @@ On the WSUS server, in PowerShell as administrator, this writes config.txt:
   $config | Format-List SyncFromMicrosoftUpdate, IsReplicaServer, MUUrl,
     RedirectorChangeNumber, UpstreamWsusServerName, UpstreamWsusServerPortNumber,
     UpstreamWsusServerUseSsl, UseProxy, ProxyName, ProxyServerPort, AnonymousProxyAccess,
-    HasProxyPassword, UseSeparateProxyForSsl, SslProxyName, SslProxyServerPort |
+    HasProxyPassword, AllowProxyCredentialsOverNonSsl, UseSeparateProxyForSsl, SslProxyName,
+    SslProxyServerPort |
     Out-File config.txt
 
 The log is %ProgramFiles%\\Update Services\\LogFiles\\SoftwareDistribution.log.
@@ -88,7 +89,14 @@ pub async fn diagnose_inputs(
     if inputs.is_empty() {
         return Err(RunError::NoInput { says: HAND_OVER.to_string() });
     }
-    let Reading { facts, saved, problems, .. } = facts::read(inputs);
+    // A pipe that nobody writes to cannot be read, and not be waited for past the deadline either.
+    let given = inputs.to_vec();
+    let reading = tokio::task::spawn_blocking(move || facts::read(&given));
+    let Ok(Ok(reading)) = tokio::time::timeout(settings.deadline.0, reading).await else {
+        let says = format!("the files were not read to their end by the deadline of {}", settings.deadline);
+        return Err(RunError::NoInput { says });
+    };
+    let Reading { facts, saved, problems, .. } = reading;
     for problem in &problems {
         observer.trouble(&problem.to_string());
     }

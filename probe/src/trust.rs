@@ -90,7 +90,10 @@ pub fn is_private_pki_host(host: &str) -> bool {
 
 fn read_file(file: &str) -> Result<Vec<Certificate>, BadCertificateFile> {
     let bad = |found: String| BadCertificateFile { file: file.into(), found };
-    let bytes = std::fs::read(Path::new(file)).map_err(|e| bad(e.to_string()))?;
+    let bytes = std::fs::read(Path::new(file)).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => bad("no such file".into()),
+        _ => bad(e.to_string()),
+    })?;
     let mut found = Vec::new();
     for (index, der) in CertificateDer::pem_slice_iter(&bytes).enumerate() {
         let der = der.map_err(|_| bad("a damaged PEM section".into()))?;

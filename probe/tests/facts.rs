@@ -665,6 +665,34 @@ fn credentials_inside_urls_and_messages_are_hidden() {
     let all = format!("{reading:?}");
     assert!(!all.contains("Geheim"), "{all}");
     assert_eq!(configuration(&reading)[0].2, "https://(hidden)host.example/x");
+    // Without a scheme, in the cmdlet that sets it, and in a header.
+    for line in [
+        "System.Net.WebException: The remote name could not be resolved: 'svc:Geheim-4711@proxy.example'",
+        "Get-WsusServer : $config.SetProxyPassword(\"Geheim-4711\") failed with WebException",
+        "System.Net.WebException: Unable to connect to the remote server Proxy-Authorization: Basic Geheim-4711",
+    ] {
+        let all = format!("{:?}", text(line));
+        assert!(!all.contains("Geheim"), "{all}");
+    }
+}
+
+#[test]
+fn what_a_mail_quotes_is_read() {
+    let reading = text(
+        "Hi,\n\n> SyncFromMicrosoftUpdate : True\n> > MUUrl : https://sws.update.microsoft.com\n\nregards\n",
+    );
+    assert_eq!(
+        configuration(&reading),
+        [(3, "SyncFromMicrosoftUpdate", "True"), (4, "MUUrl", "https://sws.update.microsoft.com")]
+    );
+}
+
+#[test]
+fn a_configuration_as_a_table_says_what_to_print() {
+    let reading = text(
+        "SyncFromMicrosoftUpdate IsReplicaServer MUUrl\n----------------------- --------------- -----\n",
+    );
+    assert!(problems(&reading)[0].contains("Format-List"), "{:?}", problems(&reading));
 }
 
 #[test]

@@ -78,6 +78,12 @@ fn failed(error: &LoadError) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
+/// Writes to standard output. A reader that has gone away is no trouble of ours.
+fn say(text: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_fmt(text);
+}
+
 fn list(home: &std::path::Path) -> ExitCode {
     let all = match load::all(home) {
         Ok(all) => all,
@@ -93,7 +99,7 @@ fn list(home: &std::path::Path) -> ExitCode {
                     (_, Some(near), _) => format!("near {near}"),
                     _ => "fault".to_owned(),
                 };
-                println!("{:40} {mark:8} {}", scenario.name, scenario.about);
+                say(format_args!("{:40} {mark:8} {}\n", scenario.name, scenario.about));
             }
             Err(error) => {
                 eprintln!("wsuslab: {error}");
@@ -127,8 +133,7 @@ fn up(scenario: &load::Scenario, dir: Option<PathBuf>, command: &[String]) -> Ex
             Err(error) => return trouble(&error),
         };
         let Some((program, arguments)) = command.split_first() else {
-            print!("{}", running.describe());
-            println!("\nUp until interrupted.");
+            say(format_args!("{}\nUp until interrupted.\n", running.describe()));
             let _ = tokio::signal::ctrl_c().await;
             return ExitCode::SUCCESS;
         };
@@ -166,8 +171,8 @@ fn run(home: &std::path::Path, names: &[String]) -> ExitCode {
                 continue;
             }
         };
-        print!("{}: {}\n\n", scenario.name, scenario.about);
-        print!("{}", wsusprobe::report::text::render(&ran.report, Default::default()));
+        say(format_args!("{}: {}\n\n", scenario.name, scenario.about));
+        say(format_args!("{}", wsusprobe::report::text::render(&ran.report, Default::default())));
         if ran.problems.is_empty() {
             eprintln!("wsuslab: {} came out as written (seed {})", scenario.name, ran.seed);
             continue;

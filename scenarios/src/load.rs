@@ -84,6 +84,10 @@ pub fn home() -> PathBuf {
 /// A folder cannot be read.
 pub fn names(home: &Path) -> Result<Vec<String>, LoadError> {
     let mut all = Vec::new();
+    if !home.join("worlds").is_dir() {
+        let says = "there is no folder worlds here".to_owned();
+        return Err(LoadError::Contradictory { file: home.to_owned(), says });
+    }
     for kind in ["worlds", "faults"] {
         let root = home.join(kind);
         let mut found = Vec::new();
@@ -117,6 +121,9 @@ fn walk(root: &Path, folder: &Path, into: &mut Vec<String>) -> Result<(), LoadEr
 /// There is none, or more than one, or its file is wrong.
 pub fn by_name(home: &Path, name: &str) -> Result<Scenario, LoadError> {
     let all = names(home)?;
+    // A path below the lab's folder, as a shell completes it, is its name too.
+    let bare = name.strip_suffix(".toml").unwrap_or(name);
+    let name = ["worlds/", "faults/"].iter().find_map(|folder| bare.strip_prefix(folder)).unwrap_or(bare);
     let exact = all.iter().find(|known| *known == name);
     let by_end: Vec<&String> = all.iter().filter(|known| known.rsplit('/').next() == Some(name)).collect();
     let found = match (exact, by_end.as_slice()) {
@@ -278,6 +285,8 @@ mod tests {
         ]);
         let scenario = by_name(home.path(), "closed").unwrap();
         assert_eq!(scenario.name, "dial/closed");
+        assert_eq!(by_name(home.path(), "faults/dial/closed.toml").unwrap().name, "dial/closed");
+        assert!(names(&home.path().join("faults")).is_err());
         let upstream = scenario.world.upstream.unwrap();
         assert_eq!(upstream.name, "upstream.example.com");
         assert_eq!(upstream.port.len(), 2);

@@ -189,7 +189,7 @@ impl Ran {
             .unwrap_or_else(|error| panic!("no report: {error}\n{}\n{}", self.stdout, self.stderr))
     }
 
-    /// The findings as `role severity confidence id`, in order; contents of `unexplained` are never what a test wants.
+    /// The findings as `role severity confidence id`, in order.
     pub fn findings(&self) -> Vec<String> {
         let report = self.report();
         let word = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("?").to_owned();
@@ -219,12 +219,15 @@ impl Ran {
         Ok(self)
     }
 
-    /// Whether what a finding says holds that text.
+    /// Whether what a finding says holds that text, and everything was explained.
     ///
     /// # Errors
     /// Not: says what came out instead.
     pub fn says(&self, id: &str, text: &str) -> Result<&Ran, String> {
         let report = self.report();
+        if self.findings().iter().any(|f| f.ends_with("unexplained")) {
+            return Err(self.but("something is unexplained"));
+        }
         let said = report["findings"].as_array().is_some_and(|list| {
             list.iter().any(|f| f["id"] == id && f["says"].as_str().is_some_and(|says| says.contains(text)))
         });

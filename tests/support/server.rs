@@ -151,9 +151,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         // The child is not waited for yet, so that its number is nobody else's.
         let number = self.child.id().to_string();
-        let _ = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &number]).status();
+        let asked = Command::new("/bin/sh").args(["-c", "kill -TERM \"$1\"", "sh", &number]).status();
+        let patience = if asked.is_ok_and(|status| status.success()) { STOP } else { Duration::ZERO };
         let began = Instant::now();
-        while began.elapsed() < STOP {
+        while began.elapsed() < patience {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }

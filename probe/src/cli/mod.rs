@@ -278,6 +278,8 @@ fn outputs(given: Option<Vec<Output>>) -> Result<Vec<Output>, String> {
 }
 
 fn deliver(report: &Report, outputs: &[Output], when: Colour, verbose: u8) -> Result<(), String> {
+    // A form that cannot be written does not take the others with it: the run may have cost a minute.
+    let mut trouble = Ok(());
     for output in outputs {
         let colour = output.file.is_none() && colour(when, &io::stdout());
         let rendered = match output.format {
@@ -286,13 +288,16 @@ fn deliver(report: &Report, outputs: &[Output], when: Colour, verbose: u8) -> Re
             Format::Json => json::render(report),
         };
         match &output.file {
-            Some(file) => std::fs::write(file, rendered).map_err(|error| format!("{file}: {error}"))?,
+            Some(file) => {
+                let written = std::fs::write(file, rendered).map_err(|error| format!("{file}: {error}"));
+                trouble = trouble.and(written);
+            }
             None => {
                 print(&rendered);
             }
         }
     }
-    Ok(())
+    trouble
 }
 
 /// Whether to colour what goes to `stream`.

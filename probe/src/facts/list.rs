@@ -20,7 +20,7 @@ impl Page {
             .split(|&b| b == b'\n')
             .map(|line| {
                 let line = &line[..line.len().min(super::decode::LINE)];
-                super::decode::decode_line(line).trim_end_matches('\r').to_string()
+                unquoted(super::decode::decode_line(line).trim_end_matches('\r')).to_string()
             })
             .collect();
         if bytes.last() == Some(&b'\n') {
@@ -37,6 +37,20 @@ impl Page {
 
     pub(super) fn claim(&mut self, from: usize, to: usize) {
         self.claimed[from..=to].fill(true);
+    }
+}
+
+/// A line without the marks that mail programs put before what they quote.
+fn unquoted(line: &str) -> &str {
+    let rest = line.trim_start_matches('>');
+    match line.len() - rest.len() {
+        0 => line,
+        // `> > Name : value` is quoted twice; more than a few are no marks.
+        1..=4 => {
+            let rest = rest.strip_prefix(' ').unwrap_or(rest);
+            if rest.starts_with('>') { unquoted(rest) } else { rest }
+        }
+        _ => line,
     }
 }
 

@@ -235,7 +235,11 @@ fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
         found.problem(
             None,
             EXPECTED,
-            format!("text of another kind that begins `{}`", shown(first.trim(), 60)),
+            if first.split_whitespace().filter(|word| config::is_property(word)).count() > 1 {
+                "a configuration as a table, which cuts values off (print it with Format-List)".into()
+            } else {
+                format!("text of another kind that begins `{}`", shown(first.trim(), 60))
+            },
         );
     }
 }
@@ -300,13 +304,13 @@ fn shown(text: &str, limit: usize) -> String {
 /// Hides what follows the name of a secret, and credentials inside a URL.
 fn hide(text: &str) -> String {
     static SECRET: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)((?:ProxyPassword|EncryptionKey)["']?\s*[:=> ]).*|((?:password|passwort|pwd)["']?\s*[:=]\s*)[^\s;]+|(://)[^/\\\s@]{1,300}@"#)
+        Regex::new(r#"(?i)((?:ProxyPassword|EncryptionKey)["']?\s*[:=>( ]).*|((?:password|passwort|pwd)["']?\s*[:=]\s*)[^\s;]+|(authorization\s*:\s*).*|(://)[^/\\\s@]{1,300}@|\b[^\s:@/"'(=]{1,100}:[^\s:@/"']{1,300}@"#)
             .expect("fixed pattern")
     });
     if !text.contains(['@', ':', '=', '>']) {
         return text.to_string();
     }
-    SECRET.replace_all(text, "${1}${2}${3}(hidden)").into_owned()
+    SECRET.replace_all(text, "${1}${2}${3}${4}(hidden)").into_owned()
 }
 
 /// A statement about the server, with its source.

@@ -147,6 +147,7 @@ fn name(answer: &NameAnswer) -> String {
         NameAnswer::ServerFailure => "the server failed (SERVFAIL)".into(),
         NameAnswer::Refused => "the server refused (REFUSED)".into(),
         NameAnswer::Timeout => "no answer in time".into(),
+        NameAnswer::TryAgain => "no answer for now (the servers failed or were silent)".into(),
         NameAnswer::Malformed { why } => format!("an answer that is none: {why}"),
         NameAnswer::Failed { why } => format!("failed: {why}"),
     }
@@ -316,7 +317,15 @@ pub fn evidence(observation: &Observation) -> Vec<String> {
         _ => {}
     }
     let mut lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-    lines.extend(raw(observation));
+    // A head that was read has been shown.
+    let shown = matches!(
+        observation.outcome,
+        Outcome::Proxy { answer: ProxyAnswer::Status { .. }, .. }
+            | Outcome::Http { answer: HttpAnswer::Response { .. }, .. }
+    );
+    if !shown {
+        lines.extend(raw(observation));
+    }
     lines
 }
 

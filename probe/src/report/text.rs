@@ -8,6 +8,7 @@ use super::Report;
 use super::describe::{self, Mark, clean};
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, SoapAnswer};
+use crate::facts::{Statement, SyncEvent};
 use crate::pages;
 use crate::settings::Settings;
 
@@ -28,6 +29,9 @@ impl Default for Options {
     }
 }
 
+/// The most open questions that are told without being asked for more.
+const MOST_QUESTIONS: usize = 12;
+
 const PLAIN: Style = Style::new();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -47,6 +51,7 @@ pub fn render(report: &Report, options: Options) -> String {
         ruled_out(&mut out, report);
     }
     unknown(&mut out, report);
+    handed_over(&mut out, report);
     if options.verbose > 0 {
         facts(&mut out, report);
     }
@@ -155,6 +160,10 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
             if let Some(first) = report.unknown.first() {
                 out.prose(PLAIN, "  First to answer: ", &clean(&first.question));
                 out.prose(PLAIN, "  Would decide:    ", &clean(&first.would_decide));
+            }
+            let settings = &report.settings;
+            if !(settings.suppress.is_empty() && settings.only.is_empty() && settings.skip.is_empty()) {
+                out.line(PLAIN, "  What --only, --skip or --suppress leaves out may be the cause: run again without them.");
             }
         }
     }
@@ -452,12 +461,74 @@ fn unknown(out: &mut Out, report: &Report) {
         return;
     }
     out.heading("UNKNOWN");
-    for item in &report.unknown {
+    let most = if out.options.verbose > 0 { usize::MAX } else { MOST_QUESTIONS };
+    for item in report.unknown.iter().take(most) {
         let says = if item.says.is_empty() { String::new() } else { format!("  {}", item.says) };
         out.mark(Mark::Open, &clean(&format!("{}{says}", item.question)));
         if !item.would_decide.is_empty() {
             out.prose(PLAIN, "      would decide: ", &clean(&item.would_decide));
         }
+    }
+    if report.unknown.len() > most {
+        out.mark(Mark::Open, &format!("and {} more: -v shows all", report.unknown.len() - most));
+    }
+}
+
+/// What was handed over, file by file: how much of it is used, and the last run that it records.
+fn handed_over(out: &mut Out, report: &Report) {
+    let mut files: Vec<&str> = Vec::new();
+    for fact in &report.facts {
+        if !files.contains(&fact.source.file.as_str()) {
+            files.push(&fact.source.file);
+        }
+    }
+    if files.is_empty() {
+        return;
+    }
+    out.heading("HANDED OVER");
+    for file in files {
+        let here = || report.facts.iter().filter(|f| f.source.file == file);
+        let mut parts: Vec<String> = Vec::new();
+        let count = |wanted: fn(&Statement) -> bool| here().filter(|f| wanted(&f.statement)).count();
+        let values = count(|s| matches!(s, Statement::Config { .. }));
+        if values > 0 {
+            parts.push(format!("a WSUS configuration, {values} values"));
+        }
+        for fact in here() {
+            let part = match &fact.statement {
+                Statement::Log { lines, .. } => format!("a log of {lines} lines"),
+                Statement::ServerVersion { version } => format!("the server's version, {version}"),
+                Statement::WinHttpProxy { .. } => "WinHTTP's proxy".into(),
+                Statement::PortTest { .. } => "a Test-NetConnection".into(),
+                Statement::Resolved { .. } => "a Resolve-DnsName".into(),
+                Statement::ClientLog { log } => log.clone(),
+                Statement::Console { .. } => "a message of the console".into(),
+                Statement::ConfigUnavailable { .. } => "an error in place of a configuration".into(),
+                Statement::Elsewhere { .. } => "text about another part than synchronization".into(),
+                _ => continue,
+            };
+            if !parts.contains(&part) && parts.len() < 8 {
+                parts.push(part);
+            }
+        }
+        let failures = count(|s| matches!(s, Statement::LogFailure { .. }));
+        if failures > 0 {
+            parts.push(format!("{failures} kinds of failures"));
+        }
+        let last = here().rev().find_map(|f| match &f.statement {
+            Statement::LogSync { event: SyncEvent::Succeeded, .. } => Some((f, "succeeded")),
+            Statement::LogSync { event: SyncEvent::Failed, .. } => Some((f, "failed")),
+            _ => None,
+        });
+        if let Some((fact, how)) = last {
+            let when = fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
+            parts.push(format!("its last run {how}{when}"));
+        }
+        if count(|s| matches!(s, Statement::Unreadable { .. })) > 0 {
+            parts.push("a part that could not be read".into());
+        }
+        let says = if parts.is_empty() { "nothing that is used".into() } else { parts.join("; ") };
+        out.prose(PLAIN, &format!("  {}  ", clean(file)), &clean(&says));
     }
 }
 
@@ -483,7 +554,15 @@ fn flat(value: &serde_json::Value) -> String {
             let mut parts: Vec<String> = map
                 .iter()
                 .filter(|(key, _)| *key != "states")
-                .map(|(key, value)| format!("{key} = {}", flat(value)))
+                .map(|(key, value)| match value.get(key) {
+                    // A choice inside says its own name again: `answer = not-found` is enough.
+                    Some(choice) => {
+                        let rest = value.as_object().into_iter().flatten().filter(|(inner, _)| *inner != key);
+                        let rest: String = rest.map(|(k, v)| format!(", {k} = {}", flat(v))).collect();
+                        format!("{key} = {}{rest}", flat(choice))
+                    }
+                    None => format!("{key} = {}", flat(value)),
+                })
                 .collect();
             if let Some(states) = map.get("states") {
                 parts.insert(0, flat(states));
@@ -661,7 +740,7 @@ mod tests {
         assert!(text.contains("  ok  dial     192.0.2.7, 192.0.2.8  connected  3 ms to 9 ms"), "{text}");
         assert!(text.contains("  !!  http     192.0.2.7  POST"), "{text}");
         assert!(text.contains("< server: Microsoft-HTTPAPI/2.0"), "{text}");
-        assert!(text.contains("first bytes: HTTP/1.1 503"), "{text}");
+        assert!(!text.contains("first bytes: HTTP/1.1 503"), "{text}");
         assert!(text.contains("  --  wsus     192.0.2.7  not reached"), "{text}");
         assert!(text.contains("RULED OUT") && text.contains("UNKNOWN") && text.contains("would decide:"));
         assert!(text.contains("new metadata, revisions and expirations do not arrive"));

@@ -8,23 +8,8 @@ use crate::plan::{configured_proxy, service_of};
 use crate::rules::With;
 use crate::settings::is_host_name;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-    "win-http-proxy",
-    "log-endpoint",
-    "log-failure",
-    "log-sync",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config", "win-http-proxy", "log-endpoint", "log-failure", "log-sync"];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
 const DECOMMISSIONED: [&str; 3] =
@@ -224,6 +209,9 @@ fn proxies(seen: &Seen, given: &mut Given) {
     let facts = &seen.facts;
     let Some((uses, true)) = facts.flag("UseProxy") else { return };
     let shown = |property: &str| match facts.config(property) {
+        Some((_, value)) if value.contains("://") => {
+            format!("\"{value}\", a URL where a name alone belongs,")
+        }
         Some((_, value)) => format!("\"{value}\""),
         None => "empty".into(),
     };

@@ -2,12 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{Given, PathSeen, Seen, WALK, With, cause, finding, place};
+use super::{Given, PathSeen, Seen, With, cause, finding, place};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{DialAnswer, Observation, Outcome};
 use crate::settings::Family;
-
-pub(super) const READS: &[&str] = WALK;
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.proxy.is_none()) {

@@ -2,11 +2,12 @@
 
 use super::{Given, Seen, note, place};
 use crate::diagnosis::{Confidence, Role, Severity};
-use crate::evidence::Layer;
+use crate::evidence::{Layer, NameAnswer};
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
 use crate::rules::With;
 
-pub(super) const READS: &[&str] = &[
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &[
     "log-failure",
     "log-sync",
     "client-log",
@@ -14,6 +15,7 @@ pub(super) const READS: &[&str] = &[
     "elsewhere",
     "config-unavailable",
     "port-test",
+    "resolved",
     "config",
 ];
 
@@ -24,6 +26,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     failing(seen, given);
     unavailable(seen, given);
     port_tests(seen, given);
+    look_ups(seen, given);
 }
 
 fn client_logs(seen: &Seen, given: &mut Given) {
@@ -61,11 +64,11 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
         let Statement::Elsewhere { part, excerpt } = &fact.statement else { continue };
         let (what, test) = match part {
             ElsewherePart::ConfigurationManager => (
-                "Configuration Manager's, and not the synchronization of WSUS itself",
+                "Configuration Manager's own database or synchronization, and not of WSUS",
                 "hand over SoftwareDistribution.log of the WSUS server",
             ),
             ElsewherePart::Iis => (
-                "IIS' or HTTP.sys' of this server: it shows what others met here, not what this server met upstream",
+                "IIS or HTTP.sys on this server: it shows what others met here, not what this server met upstream",
                 "look whether WsusPool runs: Get-WebAppPoolState WsusPool",
             ),
             ElsewherePart::Import => (
@@ -241,8 +244,8 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
             continue;
         }
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
-        let times = if *count > 1 { format!(" {count} times") } else { String::new() };
-        let said = format!("{} names{times} {}{where_}", fact.source.file, word(failure));
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        let said = format!("{} names {}{where_}{times}", fact.source.file, word(failure));
         let (question, why, test) = match failure {
             LoggedFailure::ConnectionBroken
             | LoggedFailure::NoCommonAlgorithm
@@ -273,6 +276,13 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "Who refused the connection?",
                 "a stopped service, a wrong port and a rejecting firewall all write this text",
                 "wsusprobe check of the source from this server",
+            ),
+            LoggedFailure::HttpStatus { code: 407 } => (
+                "Which credentials does the proxy want?",
+                "407 comes from a proxy and never from WSUS or IIS; whether WSUS has credentials for it, and of the kind \
+                 that the proxy takes, does not show",
+                "hand over the configuration (UseProxy, AnonymousProxyAccess, HasProxyPassword), or wsusprobe check of the \
+                 source with --proxy",
             ),
             LoggedFailure::HttpStatus { .. } | LoggedFailure::ContentType { .. } => (
                 "Who gave this HTTP answer?",
@@ -308,6 +318,38 @@ fn unavailable(seen: &Seen, given: &mut Given) {
                 format!("{} holds an error in place of the configuration: \"{why}\".", fact.source.file),
                 "run it on the WSUS server itself, in Windows PowerShell as administrator; without the UpdateServices module \
                  that machine is no WSUS server or lacks its tools",
+                vec![fact.id.clone()],
+            );
+        }
+    }
+}
+
+/// `Resolve-DnsName` that found nothing, where no walk of ours tells more.
+fn look_ups(seen: &Seen, given: &mut Given) {
+    let by_proxy = seen.facts.flag("UseProxy").is_some_and(|(_, uses)| uses);
+    for fact in seen.facts.all() {
+        let Statement::Resolved { name, answer } = &fact.statement else { continue };
+        let host = name.trim_end_matches('.');
+        let walked =
+            seen.paths.iter().any(|path| path.walked() && path.info.target.host.eq_ignore_ascii_case(host));
+        if walked || matches!(answer, NameAnswer::Addresses { .. }) {
+            continue;
+        }
+        if by_proxy {
+            given.open(
+                "What does Resolve-DnsName prove here?",
+                format!("It finds no address of {host}; behind an explicit proxy the proxy resolves it: that proves nothing."),
+                "look for the server's CONNECT, and what became of the name, in the proxy's log",
+                vec![fact.id.clone()],
+            );
+        } else {
+            given.open(
+                "Why does the name not resolve?",
+                format!(
+                    "Resolve-DnsName finds no address of {host}; a wrong name, a name server that fails and a site where only \
+                     the proxy resolves the outside all look so."
+                ),
+                &format!("wsusprobe check https://{host} --until name, on this server"),
                 vec![fact.id.clone()],
             );
         }

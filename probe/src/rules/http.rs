@@ -1,13 +1,11 @@
 //! HTTP, told by who answers: HTTP.sys by its header, IIS by directory, anything else by its page.
 
-use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, WALK, With, cause};
+use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, With, cause};
 use crate::evidence::{
     Ask, Broken, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, PathRole, Scheme, SoapAnswer,
 };
 use crate::plan::is_microsoft_host;
 use crate::settings::ProxyKind;
-
-pub(super) const READS: &[&str] = WALK;
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {

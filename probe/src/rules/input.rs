@@ -4,7 +4,8 @@ use super::{Given, Seen, note, place};
 use crate::facts::Statement;
 use crate::plan::service_of;
 
-pub(super) const READS: &[&str] = &["unreadable", "config", "log-endpoint"];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["unreadable", "config", "log-endpoint"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {

@@ -8,19 +8,8 @@ use crate::evidence::{NameAnswer, Observation, Outcome, PathRole};
 use crate::facts::Statement;
 use crate::plan::is_microsoft_host;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "resolved",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["resolved"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.proxy.is_none()) {
@@ -49,6 +38,7 @@ pub(super) fn word(answer: &NameAnswer) -> String {
         NameAnswer::ServerFailure => "SERVFAIL".into(),
         NameAnswer::Refused => "REFUSED".into(),
         NameAnswer::Timeout => "no answer".into(),
+        NameAnswer::TryAgain => "no answer for now: its servers failed or were silent".into(),
         NameAnswer::Malformed { why } => format!("an answer that cannot be read ({why})"),
         NameAnswer::Failed { why } => why.clone(),
     }
@@ -83,12 +73,26 @@ fn unresolved(seen: &Seen, path: &PathSeen, given: &mut Given) {
         "name/refused"
     } else if kinds.iter().any(|k| matches!(k, NameAnswer::Timeout) || nothing_listens(k)) {
         "name/timeout"
+    } else if kinds.contains(&&NameAnswer::TryAgain) {
+        "name/server-failure"
     } else {
         return;
     };
     let host = &path.info.target.host;
-    let says = format!("{host} does not resolve. {}.", told(&failures));
-    let because = failures.iter().map(|o| o.id.clone()).collect();
+    let says = format!("{host} does not resolve: {}.", told(&failures));
+    let because: Vec<String> = failures.iter().map(|o| o.id.clone()).collect();
+    if id == "name/server-failure" && !kinds.contains(&&NameAnswer::ServerFailure) {
+        // The system does not say which: both are possible, and nothing more.
+        given.add(cause(id, &path.subject(), says.clone(), because.clone()).possible());
+        given.add(cause("name/timeout", &path.subject(), says, because.clone()).possible());
+        given.open(
+            "Do this machine's name servers fail, or do they not answer?",
+            format!("Its resolver gave {host} up for now, and does not say why."),
+            "wsusprobe check with --dns set to each of its name servers",
+            because,
+        );
+        return;
+    }
     let found = cause(id, &path.subject(), says, because);
     let stated = place::name_is_stated(&seen.evidence.settings, host);
     given.add(if stated { found } else { found.likely() });
@@ -165,6 +169,7 @@ fn kind(answer: &NameAnswer) -> &'static str {
         NameAnswer::ServerFailure => "SERVFAIL",
         NameAnswer::Refused => "REFUSED",
         NameAnswer::Timeout => "no answer",
+        NameAnswer::TryAgain => "a failure",
         NameAnswer::Malformed { .. } | NameAnswer::Failed { .. } => "a failure",
     }
 }

@@ -1,10 +1,8 @@
 //! Whether a run stands in the server's place: what depends on the place is likely at most elsewhere, unless the
 //! settings state it.
 
-use super::{Given, Seen, WALK};
+use super::{Given, Seen};
 use crate::settings::{ProxyChoice, Resolver, Settings, Trust};
-
-pub(super) const READS: &[&str] = WALK;
 
 /// Whether the settings state how a host is found.
 pub(super) fn name_is_stated(settings: &Settings, host: &str) -> bool {

@@ -4,19 +4,8 @@ use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer};
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
@@ -47,7 +36,7 @@ fn unresolved(path: &PathSeen, given: &mut Given) {
         return;
     }
     let hop = path.hop_subject();
-    let says = format!("The proxy's own name does not resolve ({hop}). {}.", name::told(&failures));
+    let says = format!("The proxy's own name does not resolve ({hop}): {}.", name::told(&failures));
     let because = failures.iter().map(|o| o.id.clone()).collect();
     given.add(cause("proxy/name-not-found", &hop, says, because));
 }
@@ -81,10 +70,10 @@ fn refusal(
     let allowed =
         path.questions(lane, "the same destination on port 443").next().and_then(|o| match &o.outcome {
             Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
-                Some((o, "grants the same host on port 443".to_string()))
+                Some((o, true, "grants the same host on port 443".to_string()))
             }
             Outcome::Proxy { answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. }, .. } => {
-                Some((o, format!("tries the same host on port 443 and does not reach it ({code})")))
+                Some((o, false, format!("tries the same host on port 443 and does not reach it ({code})")))
             }
             _ => None,
         });
@@ -116,13 +105,15 @@ fn refusal(
         {
             if path.info.target.port != 443 && (*says_port || allowed.is_some()) {
                 let mut because = because;
-                because.extend(allowed.as_ref().map(|(o, _)| o.id.clone()));
+                because.extend(allowed.as_ref().map(|(o, ..)| o.id.clone()));
+                let proved = *says_port || allowed.as_ref().is_some_and(|(_, granted, _)| *granted);
                 let says = format!(
                     "The proxy {hop} denies CONNECT to {target} ({code}{}), and {}.",
                     own_words(answer),
-                    allowed.map_or_else(|| "says that it is the port".to_string(), |(_, how)| how)
+                    allowed.map_or_else(|| "says that it is the port".to_string(), |(.., how)| how)
                 );
-                given.add(cause("proxy/port-denied", &target, says, because));
+                let found = cause("proxy/port-denied", &target, says, because);
+                given.add(if proved { found } else { found.likely() });
             } else {
                 let says =
                     format!("The proxy {hop} denies {target}: it answers {code}{}.", own_words(answer));

@@ -3,27 +3,14 @@
 use super::{Given, PathSeen, Seen, With, cause, finding, http, place, proxy};
 use crate::codec::tls::{TLS12, version_name};
 use crate::diagnosis::{Confidence, Role, Severity};
-use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Observation, Outcome, Scheme};
+use crate::evidence::{
+    Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, Scheme,
+};
 use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
 use crate::schannel::{REFERENCE, suite_name};
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "log",
-    "log-schannel",
-    "log-failure",
-    "log-sync",
-    "server-version",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["log", "log-schannel", "log-failure", "log-sync", "server-version"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
@@ -127,10 +114,14 @@ fn hello(
             given.add(cause("tls/version-unsupported", &subject, says, because));
         }
         HelloAnswer::Answered { .. } => {}
-        HelloAnswer::NotTls { .. } => {
+        HelloAnswer::NotTls { looks } => {
             let raw = observation.raw.as_deref().unwrap_or_default();
+            let what = match looks {
+                Looks::TooLarge => "sends more than any first flight of TLS holds",
+                _ => "speaks no TLS",
+            };
             let says = format!(
-                "What answers at {subject} speaks no TLS: \"{}\".{}",
+                "What answers at {subject} {what}: \"{}\".{}",
                 raw.chars().take(60).collect::<String>(),
                 between(path)
             );

@@ -10,19 +10,8 @@ use crate::evidence::{
 };
 use crate::trust::is_private_pki_host;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
@@ -51,7 +40,7 @@ fn look(
         return;
     }
     if !is_another_server(seen, path, chain) {
-        dates(seen, path, observation, chain, &mut found);
+        dates(seen, path, observation, chain, &mut found, given);
     }
     name(seen, path, observation, chain, &mut found);
     // One failed observation has one cause; what also holds for it contributes. Two that the evidence cannot tell
@@ -311,8 +300,8 @@ fn is_inspected(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> bool {
     other_directly || re_signs
 }
 
-/// The dates of clocks that are not ours, and whose they are: a proxy's reply, any plain-HTTP answer.
-fn foreign_clocks(seen: &Seen) -> Vec<(String, String, Timestamp)> {
+/// The dates of clocks that are not ours: a proxy's reply, any plain-HTTP answer.
+fn foreign_clocks<'a>(seen: &Seen<'a>) -> Vec<(&'a Observation, Timestamp)> {
     let date = |headers: &[(String, String)]| {
         let (_, value) = headers.iter().find(|(name, _)| name == "date")?;
         let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
@@ -323,7 +312,6 @@ fn foreign_clocks(seen: &Seen) -> Vec<(String, String, Timestamp)> {
             .map_or(Some(0), |(_, age)| age.trim().parse().ok())?;
         at.checked_add(jiff::SignedDuration::from_secs(age)).ok()
     };
-    let host = |o: &Observation| o.subject.rsplit_once(':').map_or("", |(host, _)| host).to_string();
     seen.evidence
         .observations
         .iter()
@@ -331,10 +319,10 @@ fn foreign_clocks(seen: &Seen) -> Vec<(String, String, Timestamp)> {
             Outcome::Http { url, answer: crate::evidence::HttpAnswer::Response { headers, .. }, .. }
                 if url.starts_with("http://") =>
             {
-                date(headers).map(|at| (o.id.clone(), host(o), at))
+                date(headers).map(|at| (o, at))
             }
             Outcome::Proxy { answer: ProxyAnswer::Status { headers, .. }, .. } => {
-                date(headers).map(|at| (o.id.clone(), host(o), at))
+                date(headers).map(|at| (o, at))
             }
             _ => None,
         })
@@ -347,6 +335,7 @@ fn dates(
     observation: &Observation,
     chain: &ChainSeen,
     found: &mut Vec<Finding>,
+    given: &mut Given,
 ) {
     let off = |c: &CertificateSeen| c.validity != Validity::Current;
     if !chain.way.iter().any(off) {
@@ -354,19 +343,31 @@ fn dates(
     }
     let subject = path.subject();
     let at = |clock: Timestamp| chain.way.iter().all(|c| c.not_before <= clock && clock <= c.not_after);
-    let (theirs, ours): (Vec<_>, Vec<_>) =
-        foreign_clocks(seen).into_iter().partition(|(.., clock)| at(*clock));
-    // A clock by which the chain is not valid either says that the odd one is not ours.
-    if let (Some((id, _, clock)), true) = (theirs.first(), ours.is_empty()) {
+    // The clock of whoever shows the certificate may itself be the wrong one: any other goes before it.
+    let own = |o: &Observation| {
+        let host = o.subject.rsplit_once(':').map_or(o.subject.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']').eq_ignore_ascii_case(&path.info.target.host)
+    };
+    let (its_own, others): (Vec<_>, Vec<_>) = foreign_clocks(seen).into_iter().partition(|(o, _)| own(o));
+    let decides = if others.is_empty() { &its_own } else { &others };
+    // Where they disagree among themselves the odd one is not shown to be ours.
+    let agree = decides.iter().all(|(_, clock)| at(*clock));
+    if let (Some((other, clock)), true) = (decides.first(), agree) {
         let says = format!(
-            "By this clock ({}, time zone {}) the chain of {subject} is not valid, and by the clock of another server ({}) \
-             it is.",
-            chain.clock, chain.time_zone, clock
+            "By this clock ({}, time zone {}) the chain of {subject} is not valid, and by the clock of {} ({clock}) it is.",
+            chain.clock, chain.time_zone, other.subject
         );
-        let skew = cause("trust/clock-skew", &subject, says, vec![observation.id.clone(), id.clone()]);
-        // Who presents an expired certificate may be late itself: another's clock decides.
-        let target = &path.info.target.host;
-        found.push(if theirs.iter().any(|(_, host, _)| host != target) { skew } else { skew.likely() });
+        let because = vec![observation.id.clone(), other.id.clone()];
+        let skew = cause("trust/clock-skew", &subject, says, because.clone());
+        if others.is_empty() {
+            given.open(
+                "Which of the two clocks is wrong?",
+                format!("The only other clock that was seen is that of {}, whose certificate it is.", other.subject),
+                "w32tm /stripchart /computer:NAME /samples:3 /dataonly with a domain controller or another time server",
+                because,
+            );
+        }
+        found.push(if others.is_empty() { skew.likely() } else { skew });
         return;
     }
     let because = || vec![observation.id.clone()];

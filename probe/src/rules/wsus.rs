@@ -6,19 +6,8 @@ use crate::evidence::{HelloAnswer, HttpAnswer, Observation, Outcome, PathRole, S
 use crate::plan::is_microsoft_host;
 use crate::rules::With;
 
-pub(super) const READS: &[&str] = &[
-    "name",
-    "dial",
-    "proxy",
-    "hello",
-    "chain",
-    "handshake",
-    "http",
-    "soap",
-    "not-reached",
-    "not-asked",
-    "config",
-];
+/// The statements that it reads.
+pub(super) const FACTS: &[&str] = &["config"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.role == PathRole::Source) {
