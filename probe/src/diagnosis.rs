@@ -343,6 +343,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
         || re_signed
         || findings.iter().any(|f| f.id == "unexplained")
         || rules::unexplained_failure(seen, findings)
+        || rules::never_started(seen)
     {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {

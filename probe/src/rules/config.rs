@@ -409,13 +409,19 @@ fn winhttp(seen: &Seen, given: &mut Given) {
         given.add(found);
         return;
     }
-    let Some(hop) = configured_proxy(facts, "ProxyName", "ProxyServerPort") else { return };
+    let separate = facts.flag("UseSeparateProxyForSsl").is_some_and(|(_, separate)| separate);
+    let (name, port) = if separate && seen_scheme(seen) == Scheme::Https {
+        ("SslProxyName", "SslProxyServerPort")
+    } else {
+        ("ProxyName", "ProxyServerPort")
+    };
+    let Some(hop) = configured_proxy(facts, name, port) else { return };
     let own = crate::evidence::host_port(&hop.host, hop.port);
     let same = servers.iter().any(|(_, server)| server.eq_ignore_ascii_case(&own));
     if !same {
         let theirs = if shown.is_empty() { "direct access".into() } else { place::list(&shown) };
         let says = format!("WinHTTP has {theirs} and WSUS has {own}: synchronization uses WSUS's own.");
-        let found = note("config/winhttp-differs", "ProxyName", says, because);
+        let found = note("config/winhttp-differs", name, says, because);
         given.add(Finding { severity: Severity::Info, confidence: Confidence::Certain, ..found });
     }
 }

@@ -101,6 +101,15 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
     }
 }
 
+/// Whether the service is on record as not having started, and no later synchronization succeeded: a path that works
+/// makes no such server healthy.
+pub(crate) fn never_started(seen: &Seen) -> bool {
+    let part = |fact: &Fact| {
+        matches!(fact.statement, Statement::Elsewhere { part: ElsewherePart::ServiceStart, .. })
+    };
+    seen.facts.all().iter().any(|fact| part(fact) && !seen.facts.succeeded_after(fact))
+}
+
 /// A failure's class in words.
 fn word(failure: &LoggedFailure) -> String {
     match failure {

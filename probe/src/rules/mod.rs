@@ -21,7 +21,7 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
-pub(crate) use history::open_questions;
+pub(crate) use history::{never_started, open_questions};
 pub(crate) use place::list;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;
