@@ -1,0 +1,87 @@
+//! Missing issuers, fetched from where their subordinates say that they are served.
+
+use std::time::Duration;
+
+use super::Walker;
+use crate::evidence::{Ask, DialAnswer, HttpAnswer, Layer, Outcome, PathInfo, PathRole, Scheme, Target};
+use crate::step::chain::IssuerSource;
+use crate::step::exchange;
+use crate::step::exchange::Request;
+
+/// Fetches missing issuers as Windows does: plain HTTP, not through WSUS's proxy.
+pub(super) struct Fetcher<'a, 'b> {
+    pub(super) walker: &'a Walker<'b>,
+    pub(super) path: &'a PathInfo,
+    pub(super) wait: Duration,
+}
+
+impl IssuerSource for Fetcher<'_, '_> {
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
+        let target = fetch_target(url)?;
+        let walker = self.walker;
+        let like = PathInfo {
+            target: target.clone(),
+            proxy: None,
+            role: PathRole::Url,
+            ask: Ask::Get,
+            until: Layer::Http,
+            needed: false,
+            ..self.path.clone()
+        };
+        let lanes = walker.lanes_unrecorded(&like).await?;
+        let mut why = String::from("its name gives no address");
+        for lane in lanes.into_iter().take(2) {
+            let stream = match walker.net.dial(lane.address, lane.stands_in, self.wait).await {
+                Ok(stream) => stream,
+                Err(answer) => {
+                    why = match answer {
+                        DialAnswer::Refused => "its server refuses the connection".into(),
+                        DialAnswer::Timeout => "its server does not answer".into(),
+                        DialAnswer::Unreachable { why } | DialAnswer::Failed { why } => why,
+                        DialAnswer::Connected => String::new(),
+                    };
+                    continue;
+                }
+            };
+            let request = Request { method: "GET", target: &target, absolute: false, headers: &[], body: "" };
+            let answer = exchange::send(Box::new(stream), request, self.wait).await;
+            match answer.outcome {
+                Outcome::Http {
+                    answer: HttpAnswer::Response { status: 200, complete: true, .. }, ..
+                } => {
+                    return certificate_of(answer.body);
+                }
+                Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. } => {
+                    why = format!("its server answers {status}");
+                }
+                _ => why = "its server gives no HTTP answer".into(),
+            }
+        }
+        Err(why)
+    }
+}
+
+fn fetch_target(url: &str) -> Result<Target, String> {
+    let url = url::Url::parse(url).map_err(|_| "its URL cannot be read".to_string())?;
+    if url.scheme() != "http" {
+        return Err("its URL is not plain HTTP".into());
+    }
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_string();
+    let path = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_string(),
+    };
+    Ok(Target { scheme: Scheme::Http, host, port: url.port().unwrap_or(80), path })
+}
+
+/// The DER of what is served: DER itself, or PEM.
+fn certificate_of(body: Vec<u8>) -> Result<Vec<u8>, String> {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject;
+    if body.starts_with(b"-----BEGIN") {
+        return CertificateDer::from_pem_slice(&body)
+            .map(|der| der.to_vec())
+            .map_err(|_| "what is served there is no certificate".into());
+    }
+    Ok(body)
+}

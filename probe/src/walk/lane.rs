@@ -1,0 +1,325 @@
+//! One lane, step by step, up to what its path asks at its end.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use super::{Began, Reached, Walker, issuers};
+use crate::codec::soap;
+use crate::codec::tls::TLS12;
+use crate::evidence::{
+    Ask, Broken, ChainSeen, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, Outcome, PathInfo, ProxyAnswer,
+    Scheme, SoapAnswer, Target, Validity,
+};
+use crate::net::Stream;
+use crate::schannel;
+use crate::schannel::Widening;
+use crate::settings::ProxyKind;
+use crate::step::dial::Lane;
+use crate::step::exchange::Request;
+use crate::step::{chain, dial, exchange, handshake, hello, proxy};
+
+impl Walker<'_> {
+    /// Opens a connection to a path's target on a lane, through its proxy; nothing is recorded.
+    pub(super) async fn open(&self, path: &PathInfo, lane: Lane, wait: Duration) -> Option<Stream> {
+        let stream = self.net.dial(lane.address, lane.stands_in, wait).await.ok()?;
+        match &path.proxy {
+            Some(hop) if path.target.scheme == Scheme::Https || hop.kind != ProxyKind::Http => {
+                proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await.tunnel
+            }
+            _ => Some(Box::new(stream)),
+        }
+    }
+
+    pub(super) async fn lane(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        wait: Duration,
+        known_leaf: Option<&[u8]>,
+    ) -> Reached {
+        let (host, port) = Self::first_hop(path);
+        let hop_subject = crate::evidence::host_port(&host, port);
+        let subject = path.target.subject();
+        let mut reached = Reached::default();
+
+        let began = Began::now();
+        let (outcome, stream) = dial::connect(&self.net, lane, wait).await;
+        self.record(path, Some(lane), Layer::Dial, &hop_subject, &began, None, outcome, None);
+        let Some(stream) = stream else { return reached };
+        reached.connected = true;
+        if path.until == Layer::Dial {
+            reached.done = true;
+            return reached;
+        }
+
+        let https = path.target.scheme == Scheme::Https;
+        let stream: Stream = match &path.proxy {
+            Some(hop) if https || hop.kind != ProxyKind::Http => {
+                let began = Began::now();
+                let answer = proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await;
+                let broken =
+                    matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Broken { .. }, .. });
+                let silent = matches!(
+                    answer.outcome,
+                    Outcome::Proxy { answer: ProxyAnswer::Broken { how: Broken::Timeout }, .. }
+                );
+                let refused_here = matches!(
+                    answer.outcome,
+                    Outcome::Proxy { answer: ProxyAnswer::Status { code: 403 | 405, .. }, .. }
+                );
+                self.record(
+                    path,
+                    Some(lane),
+                    Layer::Proxy,
+                    &hop_subject,
+                    &began,
+                    None,
+                    answer.outcome,
+                    answer.raw,
+                );
+                match answer.tunnel {
+                    Some(tunnel) => tunnel,
+                    None => {
+                        if silent && self.settings.until.is_none() {
+                            let tls = self.proxy_speaks_tls(path, lane, &hop_subject, wait);
+                            join(tls, self.proxy_answers_else(path, lane, hop, &hop_subject, wait)).await;
+                        } else if broken {
+                            self.proxy_speaks_tls(path, lane, &hop_subject, wait).await;
+                        }
+                        if refused_here && path.target.port != 443 {
+                            self.proxy_allows_443(path, lane, hop, &hop_subject, wait).await;
+                        }
+                        return reached;
+                    }
+                }
+            }
+            _ => Box::new(stream),
+        };
+        if path.until == Layer::Proxy {
+            reached.done = true;
+            return reached;
+        }
+
+        if !https {
+            if path.until < Layer::Http {
+                reached.done = true;
+                return reached;
+            }
+            self.ask(path, lane, stream, wait, &mut reached).await;
+            return reached;
+        }
+
+        let (stream, leaf, accepted) = match known_leaf {
+            Some(leaf) => (stream, Some(leaf.to_vec()), true),
+            None => {
+                let Some((chain, leaf)) = self.first_flight(path, lane, stream, wait).await else {
+                    return reached;
+                };
+                if path.until == Layer::Tls {
+                    reached.done = true;
+                    return reached;
+                }
+                let accepted = chain.as_ref().is_some_and(ChainSeen::acceptable);
+                reached.untrusted = !accepted;
+                reached.out_of_date = chain
+                    .as_ref()
+                    .is_some_and(|seen| seen.way.iter().any(|c| c.validity != Validity::Current));
+                if path.until == Layer::Trust {
+                    reached.done = accepted;
+                    return reached;
+                }
+                let Some(stream) = self.open(path, lane, wait).await else { return reached };
+                (stream, leaf, accepted)
+            }
+        };
+        reached.accepted_leaf = leaf.clone().filter(|_| accepted);
+        let terms = handshake::Terms {
+            name: &path.target.host,
+            accepted_leaf: leaf.as_deref().filter(|_| accepted),
+            store: self.store,
+            clock: self.net.clock,
+        };
+        let began = Began::now();
+        let (outcome, session) = handshake::make(stream, terms, wait).await;
+        // A server that asked for a certificate and then broke off has said why; every other end is our own.
+        let our_limit = matches!(
+            outcome,
+            Outcome::Handshake { client_certificate_asked: false, .. }
+                | Outcome::Handshake {
+                    answer: HandshakeAnswer::OwnLimit { .. } | HandshakeAnswer::Failed { .. },
+                    ..
+                }
+        );
+        self.record(path, Some(lane), Layer::Tls, &subject, &began, None, outcome, None);
+        match session {
+            Some(session) => self.ask(path, lane, session, wait, &mut reached).await,
+            None if our_limit && accepted => {
+                reached.own_limit = true;
+                let outcome = Outcome::NotReached {
+                    because: "own client".into(),
+                    says: "this program's TLS library did not complete the session, which says nothing of Windows' client"
+                        .into(),
+                };
+                self.record(path, Some(lane), Layer::Http, &subject, &Began::now(), None, outcome, None);
+            }
+            None => {}
+        }
+        reached
+    }
+
+    /// The crafted hello, its differentials where it is refused, and the chain where it is answered.
+    pub(super) async fn first_flight(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        stream: Stream,
+        wait: Duration,
+    ) -> Option<(Option<ChainSeen>, Option<Vec<u8>>)> {
+        let subject = path.target.subject();
+        let none = Widening { suites: false, groups: false };
+        let (greeting, offer) = schannel::hello(TLS12, none, self.server_name(path));
+        let began = Began::now();
+        let answer = hello::ask(stream, &greeting, offer, wait).await;
+        let plain = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::PlainHttp { .. }, .. });
+        let silent = matches!(
+            answer.outcome,
+            Outcome::Hello { answer: HelloAnswer::Broken { how: Broken::Timeout }, .. }
+        );
+        let broken = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::Broken { .. }, .. });
+        self.record(path, Some(lane), Layer::Tls, &subject, &began, None, answer.outcome, answer.raw);
+        let flight = match answer.flight {
+            Some(flight) if flight.version == TLS12 && flight.complete => flight,
+            // Another version is an answer in itself; a flight cut short leaves nothing to look at.
+            Some(_) => return None,
+            None => {
+                if !plain && !silent {
+                    let answered = self.differentials(path, lane, wait).await;
+                    if broken && !answered && path.proxy.is_some() {
+                        self.tunnel_or_policy(path, lane, wait).await;
+                    }
+                }
+                return None;
+            }
+        };
+        if path.until == Layer::Tls {
+            return Some((None, flight.certificates.first().cloned()));
+        }
+        let began = Began::now();
+        let fetcher = issuers::Fetcher { walker: self, path, wait };
+        let chain =
+            chain::look(&flight.certificates, &path.target.host, self.net.clock, self.store, &fetcher).await;
+        if let Some(seen) = &chain {
+            let outcome = Outcome::Chain(Box::new(seen.clone()));
+            self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
+        }
+        Some((chain, flight.certificates.first().cloned()))
+    }
+
+    /// The name that a hello carries: none for an address (RFC 6066 section 3).
+    pub(super) fn server_name(&self, path: &PathInfo) -> Option<String> {
+        path.target.host.parse::<IpAddr>().is_err().then(|| path.target.host.clone())
+    }
+
+    /// Asks what a path asks at its end.
+    pub(super) async fn ask(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        stream: Stream,
+        wait: Duration,
+        reached: &mut Reached,
+    ) {
+        let request = match path.ask {
+            Ask::AuthConfig => Some(soap::GET_AUTH_CONFIG),
+            Ask::ClientConfig => Some(soap::GET_CONFIG),
+            Ask::Get | Ask::SelfUpdate => None,
+        };
+        let Some(answer) = self.exchange(path, lane, stream, &path.target, request, None, wait).await else {
+            return;
+        };
+        let Outcome::Http { answer: seen, .. } = &answer.outcome else { return };
+        let HttpAnswer::Response { status, .. } = seen else {
+            self.other_scheme(path, lane, wait).await;
+            return;
+        };
+        let status = *status;
+        reached.answered = true;
+        if path.until == Layer::Http && request.is_some() {
+            reached.done = true;
+            return;
+        }
+        let Some(request) = request else {
+            reached.done = (200..300).contains(&status);
+            if !reached.done {
+                self.other_scheme(path, lane, wait).await;
+            }
+            if path.ask == Ask::SelfUpdate && reached.done {
+                self.old_ident(path, lane, wait).await;
+            }
+            return;
+        };
+        let soap = soap::answer(request.operation, &answer.body);
+        reached.done = matches!(soap, SoapAnswer::Result { .. });
+        if !reached.done {
+            self.other_scheme(path, lane, wait).await;
+        }
+        let outcome = Outcome::Soap { operation: request.operation.into(), answer: soap };
+        self.record(
+            path,
+            Some(lane),
+            Layer::Wsus,
+            &path.target.subject(),
+            &Began::now(),
+            None,
+            outcome,
+            None,
+        );
+    }
+
+    /// SelfUpdate's older file beside the one that was served.
+    pub(super) async fn old_ident(&self, path: &PathInfo, lane: Lane, wait: Duration) {
+        let Some(stream) = self.open(path, lane, wait).await else { return };
+        let target = Target { path: "/selfupdate/iuident.cab".into(), ..path.target.clone() };
+        self.exchange(path, lane, stream, &target, None, Some("the older file of SelfUpdate"), wait).await;
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a request has that many sides")]
+    pub(super) async fn exchange(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        stream: Stream,
+        target: &Target,
+        soap: Option<soap::Request>,
+        question: Option<&str>,
+        wait: Duration,
+    ) -> Option<exchange::Answer> {
+        let by_proxy = path.target.scheme == Scheme::Http
+            && path.proxy.as_ref().is_some_and(|hop| hop.kind == ProxyKind::Http);
+        let action = soap.map(|soap| soap.action).unwrap_or_default();
+        let headers = [("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", action)];
+        let request = Request {
+            method: if soap.is_some() { "POST" } else { "GET" },
+            target,
+            absolute: by_proxy,
+            headers: if soap.is_some() { &headers } else { &[] },
+            body: soap.map(|soap| soap.body).unwrap_or_default(),
+        };
+        let asked = format!("{} {}", request.method, target.url());
+        let began = Began::now();
+        let answer = exchange::send(stream, request, wait).await;
+        let subject = target.subject();
+        if by_proxy && let Some(refusal) = proxy::spoke(&answer) {
+            let (host, port) = Self::first_hop(path);
+            let hop = crate::evidence::host_port(&host, port);
+            let outcome = Outcome::Proxy { asked, answer: refusal };
+            self.record(path, Some(lane), Layer::Proxy, &hop, &began, question, outcome, answer.raw);
+            return None;
+        }
+        let (outcome, raw) = (answer.outcome.clone(), answer.raw.clone());
+        self.record(path, Some(lane), Layer::Http, &subject, &began, question, outcome, raw);
+        Some(answer)
+    }
+}

@@ -1,0 +1,171 @@
+//! Differentials: the same question again with one difference, where an answer has several meanings.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{BESIDE, Began, CONTROL_HOST, MOST_ELIMINATIONS, Walker};
+use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
+use crate::evidence::{Ask, Layer, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target};
+use crate::schannel;
+use crate::schannel::Widening;
+use crate::settings::ProxyHop;
+use crate::step::dial::Lane;
+use crate::step::{hello, proxy};
+
+impl Walker<'_> {
+    /// Asks again with one difference each: another version, every suite, every group. Whether any was answered.
+    pub(super) async fn differentials(&self, path: &PathInfo, lane: Lane, wait: Duration) -> bool {
+        let none = Widening { suites: false, groups: false };
+        let all = Widening { suites: true, groups: true };
+        let asks = [
+            ("TLS 1.0 alone", TLS10, all),
+            ("TLS 1.1 alone", TLS11, all),
+            ("TLS 1.3 alone", TLS13, all),
+            ("every suite at TLS 1.2", TLS12, Widening { suites: true, ..none }),
+            ("every group and signature at TLS 1.2", TLS12, Widening { groups: true, ..none }),
+            ("every suite, group and signature at TLS 1.2", TLS12, all),
+        ];
+        let answers = join_all(asks.map(|(question, version, widening)| async move {
+            let (greeting, offer) = schannel::hello(version, widening, self.server_name(path));
+            self.differential(path, lane, question, greeting, offer, wait).await
+        }))
+        .await;
+        let more_suites = answers[3].filter(|&(version, _)| version == TLS12);
+        if let (Some(first), None) = (more_suites, answers[4]) {
+            self.eliminate(path, lane, first.1, wait).await;
+        }
+        answers.iter().any(Option::is_some)
+    }
+
+    /// The rest of a server's suites, one hello each, until it refuses.
+    pub(super) async fn eliminate(&self, path: &PathInfo, lane: Lane, first: u16, wait: Duration) {
+        let widening = Widening { suites: true, groups: false };
+        let (whole, _) = schannel::hello(TLS12, widening, None);
+        let mut left: Vec<u16> = whole.suites.into_iter().filter(|&suite| suite != first).collect();
+        for _ in 0..MOST_ELIMINATIONS {
+            let (greeting, offer) =
+                schannel::hello_with(TLS12, widening, self.server_name(path), left.clone());
+            match self
+                .differential(path, lane, "the suites that are left at TLS 1.2", greeting, offer, wait)
+                .await
+            {
+                Some((TLS12, suite)) if left.contains(&suite) => left.retain(|&other| other != suite),
+                _ => break,
+            }
+        }
+    }
+
+    pub(super) async fn differential(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        question: &str,
+        greeting: crate::codec::tls::Hello,
+        offer: crate::evidence::Offer,
+        wait: Duration,
+    ) -> Option<(u16, u16)> {
+        let stream = self.open(path, lane, wait).await?;
+        let began = Began::now();
+        let answer = hello::ask(stream, &greeting, offer, wait).await;
+        let chosen = answer.flight.map(|flight| (flight.version, flight.suite));
+        let subject = path.target.subject();
+        self.record(
+            path,
+            Some(lane),
+            Layer::Tls,
+            &subject,
+            &began,
+            Some(question),
+            answer.outcome,
+            answer.raw,
+        );
+        chosen
+    }
+
+    /// Whether a proxy that answers nothing speaks TLS itself.
+    pub(super) async fn proxy_speaks_tls(&self, path: &PathInfo, lane: Lane, subject: &str, wait: Duration) {
+        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let (host, _) = Self::first_hop(path);
+        let all = Widening { suites: true, groups: true };
+        let server_name = host.parse::<IpAddr>().is_err().then_some(host);
+        let (greeting, offer) = schannel::hello(TLS12, all, server_name);
+        let began = Began::now();
+        let answer = hello::ask(Box::new(stream), &greeting, offer, wait).await;
+        let question = Some("TLS to the proxy itself");
+        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Whether a proxy that answers nothing answers for another destination.
+    pub(super) async fn proxy_answers_else(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        hop: &ProxyHop,
+        subject: &str,
+        wait: Duration,
+    ) {
+        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let began = Began::now();
+        let answer = proxy::tunnel(hop.kind, stream, CONTROL_HOST, 443, wait).await;
+        let question = Some("another destination through the same proxy");
+        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Whether the same destination is granted on 443.
+    pub(super) async fn proxy_allows_443(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        hop: &ProxyHop,
+        subject: &str,
+        wait: Duration,
+    ) {
+        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let began = Began::now();
+        let answer = proxy::tunnel(hop.kind, stream, &path.target.host, 443, wait).await;
+        let question = Some("the same destination on port 443");
+        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Where every hello through a tunnel breaks: whether the tunnel closes before one is sent, and whether the same
+    /// hello to another host is answered.
+    pub(super) async fn tunnel_or_policy(&self, path: &PathInfo, lane: Lane, wait: Duration) {
+        let Some(hop) = &path.proxy else { return };
+        let (host, port) = Self::first_hop(path);
+        let subject = crate::evidence::host_port(&host, port);
+        if let Some(tunnel) = self.open(path, lane, wait).await {
+            let began = Began::now();
+            let closes = proxy::closes_by_itself(tunnel, wait.min(BESIDE)).await;
+            let asked = format!("CONNECT {}", path.target.subject());
+            let answer = if closes { ProxyAnswer::ClosedTunnel } else { ProxyAnswer::Granted };
+            let outcome = Outcome::Proxy { asked, answer };
+            let question = Some("a tunnel into which nothing is sent");
+            self.record(path, Some(lane), Layer::Proxy, &subject, &began, question, outcome, None);
+            if closes {
+                return;
+            }
+        }
+        let target = Target { scheme: Scheme::Https, host: CONTROL_HOST.into(), port: 443, path: "/".into() };
+        let control = self.also(path, PathRole::Control, target, Some(hop.clone()), Ask::Get, Layer::Tls);
+        let Some(stream) = self.open(&control, lane, wait).await else { return };
+        let none = Widening { suites: false, groups: false };
+        let (greeting, offer) = schannel::hello(TLS12, none, Some(CONTROL_HOST.into()));
+        let began = Began::now();
+        let answer = hello::ask(stream, &greeting, offer, wait).await;
+        let question = Some("the same hello to another host");
+        let subject = control.target.subject();
+        self.record(&control, Some(lane), Layer::Tls, &subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Whether a port that did not answer plain HTTP as wanted speaks TLS.
+    pub(super) async fn other_scheme(&self, path: &PathInfo, lane: Lane, wait: Duration) {
+        if path.target.scheme != Scheme::Http || path.proxy.is_some() || !path.needed {
+            return;
+        }
+        let all = Widening { suites: true, groups: true };
+        let (greeting, offer) = schannel::hello(TLS12, all, self.server_name(path));
+        self.differential(path, lane, "TLS on the same port", greeting, offer, wait).await;
+    }
+}
