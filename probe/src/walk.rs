@@ -48,6 +48,7 @@ pub async fn walk(
         settings,
         store,
         observer,
+        issuer_proxy: winhttp_proxy(&FactView::new(&facts), &["http", "*"]),
         log: Mutex::new(Log {
             paths: paths.clone(),
             observations: Vec::new(),
@@ -62,7 +63,7 @@ pub async fn walk(
             walker.record(path, None, Layer::Name, &path.target.subject(), &began, None, outcome, None);
         }
     } else {
-        let winhttp = winhttp_proxy(&FactView::new(&facts));
+        let winhttp = winhttp_proxy(&FactView::new(&facts), &["https", "*", "http"]);
         let everything = join_all(paths.iter().map(|path| walker.source(path, winhttp.as_ref())));
         let deadline = tokio::time::Instant::from_std(walker.net.deadline);
         if tokio::time::timeout_at(deadline, everything).await.is_err() {
@@ -74,11 +75,10 @@ pub async fn walk(
     Evidence { settings: settings.clone(), facts, paths, observations }
 }
 
-/// The proxy that WinHTTP has for HTTPS.
-fn winhttp_proxy(facts: &FactView) -> Option<ProxyHop> {
+/// The proxy that WinHTTP has for the first of these schemes that it has one for; `*` stands for every scheme.
+fn winhttp_proxy(facts: &FactView, schemes: &[&str]) -> Option<ProxyHop> {
     let (_, servers) = facts.winhttp()?;
-    let fits = |scheme: &str| servers.iter().find(|(s, _)| s == scheme);
-    let (_, server) = fits("https").or(fits("*")).or(fits("http"))?;
+    let (_, server) = schemes.iter().find_map(|scheme| servers.iter().find(|(s, _)| s == scheme))?;
     let (host, port) = crate::settings::split_host_port(server)?;
     Some(ProxyHop { kind: ProxyKind::Http, host, port })
 }
@@ -113,6 +113,8 @@ struct Walker<'a> {
     settings: &'a Settings,
     store: &'a TrustStore,
     observer: &'a dyn Observer,
+    /// What Windows fetches certificates through.
+    issuer_proxy: Option<ProxyHop>,
     log: Mutex<Log>,
 }
 

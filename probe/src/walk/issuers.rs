@@ -3,35 +3,35 @@
 use std::time::Duration;
 
 use super::Walker;
-use crate::evidence::{Ask, DialAnswer, HttpAnswer, Layer, Outcome, PathInfo, PathRole, Scheme, Target};
+use crate::evidence::{DialAnswer, HttpAnswer, Outcome, Scheme, Target};
 use crate::step::chain::IssuerSource;
 use crate::step::exchange;
 use crate::step::exchange::Request;
 
-/// Fetches missing issuers as Windows does: plain HTTP, not through WSUS's proxy.
+/// Fetches missing issuers as Windows does: plain HTTP, through WinHTTP's proxy where one is known, never through
+/// WSUS's. Where the proxy does not give it the direct way is tried too: the bypass list is not read.
 pub(super) struct Fetcher<'a, 'b> {
     pub(super) walker: &'a Walker<'b>,
-    pub(super) path: &'a PathInfo,
     pub(super) wait: Duration,
 }
 
 impl IssuerSource for Fetcher<'_, '_> {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
         let target = fetch_target(url)?;
-        let walker = self.walker;
-        let like = PathInfo {
-            target: target.clone(),
-            proxy: None,
-            role: PathRole::Url,
-            ask: Ask::Get,
-            until: Layer::Http,
-            needed: false,
-            ..self.path.clone()
-        };
-        let lanes = walker.lanes_unrecorded(&like).await?;
+        if let Some(hop) = &self.walker.issuer_proxy
+            && let Ok(der) = self.ask(&target, &hop.host, hop.port, true).await
+        {
+            return Ok(der);
+        }
+        self.ask(&target, &target.host, target.port, false).await
+    }
+}
+
+impl Fetcher<'_, '_> {
+    async fn ask(&self, target: &Target, host: &str, port: u16, by_proxy: bool) -> Result<Vec<u8>, String> {
         let mut why = String::from("its name gives no address");
-        for lane in lanes.into_iter().take(2) {
-            let stream = match walker.net.dial(lane.address, lane.stands_in, self.wait).await {
+        for lane in self.walker.lanes_unrecorded(host, port).await?.into_iter().take(2) {
+            let stream = match self.walker.net.dial(lane.address, lane.stands_in, self.wait).await {
                 Ok(stream) => stream,
                 Err(answer) => {
                     why = match answer {
@@ -43,7 +43,7 @@ impl IssuerSource for Fetcher<'_, '_> {
                     continue;
                 }
             };
-            let request = Request { method: "GET", target: &target, absolute: false, headers: &[], body: "" };
+            let request = Request { method: "GET", target, absolute: by_proxy, headers: &[], body: "" };
             let answer = exchange::send(Box::new(stream), request, self.wait).await;
             match answer.outcome {
                 Outcome::Http {

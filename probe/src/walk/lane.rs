@@ -207,7 +207,7 @@ impl Walker<'_> {
             return Some((None, flight.certificates.first().cloned()));
         }
         let began = Began::now();
-        let fetcher = issuers::Fetcher { walker: self, path, wait };
+        let fetcher = issuers::Fetcher { walker: self, wait };
         let chain =
             chain::look(&flight.certificates, &path.target.host, self.net.clock, self.store, &fetcher).await;
         if let Some(seen) = &chain {

@@ -105,8 +105,7 @@ impl Walker<'_> {
     }
 
     /// The lanes of a fetch: its observation is the chain's.
-    pub(super) async fn lanes_unrecorded(&self, path: &PathInfo) -> Result<Vec<Lane>, String> {
-        let (host, port) = (&path.target.host, path.target.port);
+    pub(super) async fn lanes_unrecorded(&self, host: &str, port: u16) -> Result<Vec<Lane>, String> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![Lane { address: SocketAddr::new(address, port), stands_in: false }]);
         }
