@@ -89,20 +89,6 @@ impl FromText for Layer {
     }
 }
 
-macro_rules! by_text {
-    ($($type:ty),*) => {$(
-        impl Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
-}
 by_text!(Until, Output, Colour, ProxyUser);
 
 /// The time of a run: RFC 3339, or local where it has no zone.

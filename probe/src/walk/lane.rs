@@ -84,12 +84,12 @@ impl Walker<'_> {
                     None => {
                         if silent && self.settings.until.is_none() {
                             let tls = self.proxy_speaks_tls(path, lane, &hop_subject, wait);
-                            join(tls, self.proxy_answers_else(path, lane, hop, &hop_subject, wait)).await;
+                            join(tls, self.proxy_answers_else(path, lane, hop, wait)).await;
                         } else if broken {
                             self.proxy_speaks_tls(path, lane, &hop_subject, wait).await;
                         }
                         if refused_here && path.target.port != 443 {
-                            self.proxy_allows_443(path, lane, hop, &hop_subject, wait).await;
+                            self.proxy_allows_443(path, lane, hop, wait).await;
                         }
                         return reached;
                     }

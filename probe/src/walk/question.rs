@@ -103,30 +103,33 @@ impl Walker<'_> {
         path: &PathInfo,
         lane: Lane,
         hop: &ProxyHop,
-        subject: &str,
         wait: Duration,
     ) {
-        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
-        let began = Began::now();
-        let answer = proxy::tunnel(hop.kind, stream, CONTROL_HOST, 443, wait).await;
-        let question = Some("another destination through the same proxy");
-        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+        let question = "another destination through the same proxy";
+        self.proxy_asked(path, lane, hop, question, CONTROL_HOST, wait).await;
     }
 
     /// Whether the same destination is granted on 443.
-    pub(super) async fn proxy_allows_443(
+    pub(super) async fn proxy_allows_443(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
+        self.proxy_asked(path, lane, hop, "the same destination on port 443", &path.target.host, wait).await;
+    }
+
+    /// Asks a proxy for a tunnel to a host's port 443.
+    async fn proxy_asked(
         &self,
         path: &PathInfo,
         lane: Lane,
         hop: &ProxyHop,
-        subject: &str,
+        question: &str,
+        host: &str,
         wait: Duration,
     ) {
         let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let subject = crate::evidence::host_port(&hop.host, hop.port);
         let began = Began::now();
-        let answer = proxy::tunnel(hop.kind, stream, &path.target.host, 443, wait).await;
-        let question = Some("the same destination on port 443");
-        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
+        let answer = proxy::tunnel(hop.kind, stream, host, 443, wait).await;
+        let (outcome, raw) = (answer.outcome, answer.raw);
+        self.record(path, Some(lane), Layer::Proxy, &subject, &began, Some(question), outcome, raw);
     }
 
     /// Where every hello through a tunnel breaks: whether the tunnel closes before one is sent, and whether the same
