@@ -272,7 +272,8 @@ fn challenged(
                     vec![observation.id.clone()],
                 );
             }
-            let rest = "WSUS has a password stored, and this run has none: whether the proxy takes it was not tried.";
+            let rest = "WSUS has a password stored, and this run has none: whether the proxy takes it was not tried (--proxy-user \
+                        does not log on yet).";
             given.add(note("proxy/auth-untested", &hop, says(rest), because.clone()));
             given.open(
                 "Does the proxy take the credentials that WSUS has stored?",
