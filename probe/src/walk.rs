@@ -118,6 +118,15 @@ struct Walker<'a> {
     log: Mutex<Log>,
 }
 
+/// What a peer showed in its first flight: a handshake with it has to meet the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Peer {
+    /// Its leaf, DER.
+    leaf: Vec<u8>,
+    /// The suite that it chose: with another it may show another certificate.
+    suite: u16,
+}
+
 /// How far a lane came.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 struct Reached {
@@ -133,8 +142,8 @@ struct Reached {
     untrusted: bool,
     /// A certificate of the chain is not current.
     out_of_date: bool,
-    /// The leaf of a chain that was accepted.
-    accepted_leaf: Option<Vec<u8>>,
+    /// The peer whose chain was accepted.
+    peer: Option<Peer>,
 }
 
 impl Reached {
@@ -295,15 +304,15 @@ impl Walker<'_> {
         let beside = async {
             if !is_microsoft_host(&target.host) {
                 let answered = answered || Reached::any(&lanes, |l| l.own_limit);
-                let leaf = lanes.iter().find_map(|l| l.accepted_leaf.as_deref());
-                self.beside(path, done, answered, leaf).await;
+                let peer = lanes.iter().find_map(|l| l.peer.as_ref());
+                self.beside(path, done, answered, peer).await;
             }
         };
         join(join(direct, by_winhttp), join(repair, join(beside, clock))).await;
     }
 
     /// What stands beside an upstream: the client's service, SelfUpdate, the other ports.
-    async fn beside(&self, path: &PathInfo, done: bool, answered: bool, leaf: Option<&[u8]>) {
+    async fn beside(&self, path: &PathInfo, done: bool, answered: bool, peer: Option<&Peer>) {
         let at = |scheme, port, path: &str, like: &Target| Target {
             scheme,
             port,
@@ -322,7 +331,7 @@ impl Walker<'_> {
                     Ask::ClientConfig,
                     Layer::Wsus,
                 );
-                self.path_again(&client, self.net.patience, leaf).await;
+                self.path_again(&client, self.net.patience, peer).await;
             }
         };
         let self_update = async {
@@ -367,13 +376,13 @@ impl Walker<'_> {
         self.path_again(path, wait, None).await
     }
 
-    /// Walks a path to a peer whose leaf was accepted before: no hello of ours comes before the handshake.
-    async fn path_again(&self, path: &PathInfo, wait: Duration, known_leaf: Option<&[u8]>) -> Vec<Reached> {
+    /// Walks a path to a peer whose chain was accepted before: no hello of ours comes before the handshake.
+    async fn path_again(&self, path: &PathInfo, wait: Duration, known: Option<&Peer>) -> Vec<Reached> {
         let lanes = self.resolve(path).await;
         if path.until == Layer::Name {
             return Vec::new();
         }
-        join_all(lanes.into_iter().map(|lane| self.lane(path, lane, wait, known_leaf))).await
+        join_all(lanes.into_iter().map(|lane| self.lane(path, lane, wait, known))).await
     }
 
     /// The host and port that a path's sockets go to: the proxy's where there is one.

@@ -13,6 +13,11 @@ use crate::{Case, Done, HOST, PROGRAM};
 pub(crate) fn cases() -> Vec<Case> {
     let list: &[Case] = &[
         ("nginx: a whole chain is healthy", &["nginx"], healthy),
+        (
+            "nginx: two certificates, and a suite of the second that only we offer",
+            &["nginx"],
+            two_certificates,
+        ),
         ("nginx: a missing intermediate that AIA serves is a warning", &["nginx"], fetched_intermediate),
         (
             "nginx: a missing intermediate that AIA does not serve is the cause",
@@ -86,6 +91,28 @@ fn usual(site: &Site) -> Served {
 
 fn healthy() -> Done {
     upstream(usual, "chain.pem", OK)?.probe.run().expect("healthy", &[])?;
+    Ok(())
+}
+
+/// A server with an RSA and an ECDSA certificate that prefers a suite which Windows does not offer: the handshake has to
+/// meet the certificate that the hello met.
+fn two_certificates() -> Done {
+    let (dir, at, site) = (folder(), port(), Site::new());
+    let second = dir.path().join("second");
+    std::fs::create_dir(&second).map_err(|e| e.to_string())?;
+    usual(&site).write(dir.path());
+    site.issue_for(&Site::usual(HOST), "elliptic").write(&second);
+    let root = site.root(dir.path());
+    let rest = format!(
+        "ssl_certificate {0}/chain.pem; ssl_certificate_key {0}/key.pem; ssl_prefer_server_ciphers on; \
+         ssl_ciphers ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384; {OK}",
+        second.display()
+    );
+    let _server = nginx(dir, at, &over_tls(at, root.parent().ok_or("no folder")?, "chain.pem", &rest))?;
+    let probe = Probe::new(PROGRAM, &["check", &format!("https://{HOST}:8531/there")])
+        .trusting(&root)
+        .redirect(HOST, 8531, at);
+    probe.run().expect("healthy", &[])?;
     Ok(())
 }
 

@@ -53,7 +53,15 @@ impl Site {
     /// # Panics
     /// It cannot be made.
     pub fn issue(&self, spec: &LeafSpec) -> Served {
-        let key = Key::named("server").expect("a key");
+        self.issue_for(spec, "server")
+    }
+
+    /// Issues a certificate for a key of mockups: `server` is RSA, a name that it does not keep a new one on P-256.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn issue_for(&self, spec: &LeafSpec, key: &str) -> Served {
+        let key = Key::named(key).expect("a key");
         let leaf = self.authority.issue(spec, &key).expect("a leaf");
         Served { leaf, issuing: self.authority.signer().clone() }
     }

@@ -25,6 +25,9 @@ pub struct Terms<'a> {
     pub name: &'a str,
     /// The leaf that the chain step accepted, or none: then no chain is accepted.
     pub accepted_leaf: Option<&'a [u8]>,
+    /// The suite that the peer chose before: it alone is offered where this library speaks it, so that the peer shows
+    /// the same certificate.
+    pub suite: Option<u16>,
     /// The store of the run.
     pub store: &'a TrustStore,
     /// The clock of the run.
@@ -115,7 +118,12 @@ impl ResolvesClientCert for Recorder {
 
 /// Makes a TLS 1.2 handshake, the version that synchronization speaks.
 pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome, Option<Stream>) {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut provider = rustls::crypto::ring::default_provider();
+    let chosen = |suite: &rustls::SupportedCipherSuite| Some(u16::from(suite.suite())) == terms.suite;
+    if provider.cipher_suites.iter().any(chosen) {
+        provider.cipher_suites.retain(chosen);
+    }
+    let provider = Arc::new(provider);
     let mut roots = RootCertStore::empty();
     let anchors = terms.store.anchors_of(terms.name).unwrap_or_default();
     for certificate in terms.store.trusted().iter().chain(&anchors) {

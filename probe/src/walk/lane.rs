@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use super::{Began, Reached, Walker, issuers};
+use super::{Began, Peer, Reached, Walker, issuers};
 use crate::codec::soap;
 use crate::codec::tls::TLS12;
 use crate::evidence::{
@@ -37,7 +37,7 @@ impl Walker<'_> {
         path: &PathInfo,
         lane: Lane,
         wait: Duration,
-        known_leaf: Option<&[u8]>,
+        known: Option<&Peer>,
     ) -> Reached {
         let (host, port) = Self::first_hop(path);
         let hop_subject = crate::evidence::host_port(&host, port);
@@ -111,10 +111,10 @@ impl Walker<'_> {
             return reached;
         }
 
-        let (stream, leaf, accepted) = match known_leaf {
-            Some(leaf) => (stream, Some(leaf.to_vec()), true),
+        let (stream, peer, accepted) = match known {
+            Some(peer) => (stream, Some(peer.clone()), true),
             None => {
-                let Some((chain, leaf)) = self.first_flight(path, lane, stream, wait).await else {
+                let Some((chain, peer)) = self.first_flight(path, lane, stream, wait).await else {
                     return reached;
                 };
                 if path.until == Layer::Tls {
@@ -131,13 +131,14 @@ impl Walker<'_> {
                     return reached;
                 }
                 let Some(stream) = self.open(path, lane, wait).await else { return reached };
-                (stream, leaf, accepted)
+                (stream, peer, accepted)
             }
         };
-        reached.accepted_leaf = leaf.clone().filter(|_| accepted);
+        reached.peer = peer.clone().filter(|_| accepted);
         let terms = handshake::Terms {
             name: &path.target.host,
-            accepted_leaf: leaf.as_deref().filter(|_| accepted),
+            accepted_leaf: reached.peer.as_ref().map(|peer| peer.leaf.as_slice()),
+            suite: peer.map(|peer| peer.suite),
             store: self.store,
             clock: self.net.clock,
         };
@@ -152,16 +153,18 @@ impl Walker<'_> {
                     ..
                 }
         );
+        let another = matches!(outcome, Outcome::Handshake { answer: HandshakeAnswer::Untrusted, .. });
         self.record(path, Some(lane), Layer::Tls, &subject, &began, None, outcome, None);
         match session {
             Some(session) => self.ask(path, lane, session, wait, &mut reached).await,
             None if our_limit && accepted => {
                 reached.own_limit = true;
-                let outcome = Outcome::NotReached {
-                    because: "own client".into(),
-                    says: "this program's TLS library did not complete the session, which says nothing of Windows' client"
-                        .into(),
+                let says = if another {
+                    "the peer showed another certificate than before: several servers answer at this address"
+                } else {
+                    "this program's TLS library did not complete the session, which says nothing of Windows' client"
                 };
+                let outcome = Outcome::NotReached { because: "own client".into(), says: says.into() };
                 self.record(path, Some(lane), Layer::Http, &subject, &Began::now(), None, outcome, None);
             }
             None => {}
@@ -176,7 +179,7 @@ impl Walker<'_> {
         lane: Lane,
         stream: Stream,
         wait: Duration,
-    ) -> Option<(Option<ChainSeen>, Option<Vec<u8>>)> {
+    ) -> Option<(Option<ChainSeen>, Option<Peer>)> {
         let subject = path.target.subject();
         let none = Widening { suites: false, groups: false };
         let (greeting, offer) = schannel::hello(TLS12, none, self.server_name(path));
@@ -204,7 +207,7 @@ impl Walker<'_> {
             }
         };
         if path.until == Layer::Tls {
-            return Some((None, flight.certificates.first().cloned()));
+            return Some((None, None));
         }
         let began = Began::now();
         let fetcher = issuers::Fetcher { walker: self, wait };
@@ -214,7 +217,9 @@ impl Walker<'_> {
             let outcome = Outcome::Chain(Box::new(seen.clone()));
             self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
         }
-        Some((chain, flight.certificates.first().cloned()))
+        let suite = flight.suite;
+        let peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, suite });
+        Some((chain, peer))
     }
 
     /// The name that a hello carries: none for an address (RFC 6066 section 3).
