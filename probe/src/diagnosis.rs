@@ -269,13 +269,10 @@ fn left_open(seen: &Seen, given: &mut Given) {
             && !path.works()
             && path.failed().is_empty()
         {
+            let Outcome::NotReached { says, .. } = &cut.outcome else { continue };
             given.open(
                 "How does the path go on?",
-                format!(
-                    "The run to {} ended at its deadline of {}.",
-                    path.subject(),
-                    seen.evidence.settings.deadline
-                ),
+                format!("On the way to {} {says}.", path.subject()),
                 "run again with a longer --deadline",
                 vec![cut.id.clone()],
             );

@@ -189,15 +189,16 @@ impl Walker<'_> {
     fn cut(&self, paths: &[PathInfo]) {
         for path in paths {
             let began = Began::now();
-            let layer = {
+            let (layer, after) = {
                 let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                let seen = log.observations.iter().filter(|o| o.path == path.id && o.question.is_none());
-                seen.map(|o| o.layer).max().unwrap_or(Layer::Name)
+                let own = log.observations.iter().filter(|o| o.path == path.id && o.question.is_none());
+                match own.max_by_key(|o| o.layer) {
+                    Some(last) => (last.layer, format!("after its {} step", last.layer.word())),
+                    None => (Layer::Name, "before its name was answered".to_string()),
+                }
             };
-            let outcome = Outcome::NotReached {
-                because: "deadline".into(),
-                says: format!("the run ended at its deadline of {}", self.settings.deadline),
-            };
+            let says = format!("the run ended at its deadline of {}, {after}", self.settings.deadline);
+            let outcome = Outcome::NotReached { because: "deadline".into(), says };
             self.record(path, None, layer, &path.target.subject(), &began, Some("deadline"), outcome, None);
         }
     }

@@ -84,6 +84,13 @@ fn a_bad_url_is_one_line() {
 }
 
 #[test]
+fn what_does_not_exist_cannot_be_suppressed() {
+    let output = run("suppress", &["check", "http://127.0.0.1:1", "--suppress", "dial/refusd=127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("dial/refusd") && stderr(&output).contains("dial/refused"));
+}
+
+#[test]
 fn help_and_version_are_answers() {
     for line in
         [&["--help"][..], &["-h"], &["check", "--help"], &["--version"], &["config", "init", "--help"]]

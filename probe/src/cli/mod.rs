@@ -17,6 +17,7 @@ use self::args::{Cli, Command, ConfigCommand};
 use self::progress::Progress;
 use crate::evidence::{Target, escape};
 use crate::report::{Report, json, short, text};
+use crate::rules::catalogue;
 use crate::run::{self, RunError};
 use crate::settings::Settings;
 use crate::settings::layers::{self, Colour, FILE, Format, Given, Output};
@@ -202,6 +203,11 @@ fn judge(given: Given, job: Job) -> End {
         Ok(outputs) => outputs,
         Err(why) => return refuse(&why),
     };
+    // A finding that does not exist cannot be suppressed: a misspelt id would hide nothing, and nobody would see it.
+    let named = settings.suppress.iter().map(|entry| entry.split('=').next().unwrap_or(entry));
+    if let Some(id) = named.into_iter().find(|id| catalogue::entry(id).is_none()) {
+        return refuse(&format!("--suppress: {}", explain::unknown(id)));
+    }
     let store = match TrustStore::load(&settings) {
         Ok(store) => store,
         Err(error) => return refuse(&error.to_string()),
