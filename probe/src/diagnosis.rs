@@ -248,7 +248,7 @@ fn cover(seen: &Seen, given: &mut Given) {
             "At the {} step {} ended the path, and no rule explains it: {}.{raw}",
             first.layer.word(),
             first.subject,
-            crate::report::describe::outcome(&first.outcome)
+            crate::describe::outcome(&first.outcome)
         );
         given.add(rules::finding(
             "unexplained",
@@ -427,7 +427,7 @@ fn ruled_out(seen: &Seen, findings: &[Finding]) -> Vec<RuledOut> {
                 layer,
                 path: path.info.id.clone(),
                 subject: telling.subject.clone(),
-                says: crate::report::describe::outcome(&telling.outcome),
+                says: crate::describe::outcome(&telling.outcome),
                 because: seen_here.iter().map(|o| o.id.clone()).collect(),
             });
         }

@@ -2,9 +2,9 @@
 
 use anstyle::Style;
 
+use crate::describe::clean;
 use crate::diagnosis::Severity;
 use crate::pages;
-use crate::report::describe::clean;
 use crate::report::text::wrap;
 use crate::rules::catalogue::entry;
 

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use crate::describe;
 use crate::evidence::{Observation, PathInfo};
-use crate::report::describe;
 use crate::run::Observer;
 
 /// Tells standard error.

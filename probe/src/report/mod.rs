@@ -1,6 +1,5 @@
 //! The report as one document, and its forms.
 
-pub mod describe;
 pub mod json;
 pub mod short;
 pub mod text;

@@ -1,7 +1,7 @@
 //! The report in one line a finding, and the verdict.
 
-use super::describe::clean;
 use super::{Report, text};
+use crate::describe::clean;
 use crate::pages;
 
 /// The whole report.

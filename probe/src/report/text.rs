@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anstyle::{AnsiColor, Style};
 
 use super::Report;
-use super::describe::{self, Mark, clean};
+use crate::describe::{self, Mark, clean};
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, SoapAnswer};
 use crate::facts::{Statement, SyncEvent};

@@ -192,7 +192,7 @@ fn repair(seen: &Seen, found: &mut Finding) {
     } else if !path.failed().is_empty() {
         found.says.push_str(&format!(
             " On the same way {base} does not answer either ({}): that has to be repaired as well.",
-            crate::report::describe::outcome(&last.outcome)
+            crate::describe::outcome(&last.outcome)
         ));
     } else {
         return;
