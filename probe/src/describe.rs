@@ -1,11 +1,12 @@
 //! Observations in words: one line each, a mark, and the evidence behind a failure.
 
+use crate::codec::tls::version_name;
 use crate::evidence::{
     Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch, HandshakeAnswer,
     HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
     ProxyAnswer, SoapAnswer, Validity, escape,
 };
-use crate::schannel::REFERENCE;
+use crate::schannel::{REFERENCE, suite_name};
 
 /// The longest text of a report that is printed in one piece.
 const LIMIT: usize = 2000;
@@ -105,7 +106,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Hello { offer, answer } => {
             // Which client it is taken for is part of what the answer proves.
             let client = if offer.client == REFERENCE.id { REFERENCE.name } else { "every client" };
-            format!("hello of {client} up to {}: {}", version(offer.version), hello(answer))
+            format!("hello of {client} up to {}: {}", version_name(offer.version), hello(answer))
         }
         Outcome::Chain(chain) => chain_line(chain),
         Outcome::Handshake { answer, client_certificate_asked, .. } => {
@@ -178,7 +179,7 @@ fn hello(answer: &HelloAnswer) -> String {
                 n => format!(", {n} certificates"),
             };
             let cut = if *complete { "" } else { ", and its flight ends early" };
-            format!("{}, {}{sent}{cut}", version(*chosen), suite(*code))
+            format!("{}, {}{sent}{cut}", version_name(*chosen), suite_name(*code))
         }
         HelloAnswer::Alert { code, name } => format!("alert {code} ({name})"),
         HelloAnswer::PlainHttp { status } => format!("plain HTTP: {status}"),
@@ -190,7 +191,7 @@ fn hello(answer: &HelloAnswer) -> String {
 fn handshake(answer: &HandshakeAnswer) -> String {
     match answer {
         HandshakeAnswer::Done { version: chosen, suite: code } => {
-            format!("{}, {}", version(*chosen), suite(*code))
+            format!("{}, {}", version_name(*chosen), suite_name(*code))
         }
         HandshakeAnswer::OwnLimit { why } => format!("this program's TLS cannot speak it: {why}"),
         HandshakeAnswer::Untrusted => "ended by us: the certificates were not accepted".into(),
@@ -269,24 +270,6 @@ fn broken(how: Broken) -> &'static str {
         Broken::Closed => "closed without an answer",
         Broken::Reset => "reset",
         Broken::Timeout => "no answer in time",
-    }
-}
-
-/// A TLS version's name.
-pub fn version(code: u16) -> String {
-    match code {
-        0x0002 => "SSL 2.0".into(),
-        0x0300 => "SSL 3.0".into(),
-        0x0301..=0x0304 => format!("TLS 1.{}", code - 0x0301),
-        code => format!("version {code:#06x}"),
-    }
-}
-
-/// A cipher suite's name, where it has one.
-pub fn suite(code: u16) -> String {
-    match rustls::CipherSuite::from(code).as_str() {
-        Some(name) => name.to_string(),
-        None => format!("suite {code:#06x}"),
     }
 }
 

@@ -288,7 +288,7 @@ fn response(
                     format!("{who} over plain HTTP, and the same service answers over TLS."),
                     because,
                 );
-            } else if let Some(asked) = asked_for_certificate(lane) {
+            } else if let Some(asked) = lane.asked_for_certificate() {
                 because.push(asked);
                 add(
                     "http/client-certificate",
@@ -335,14 +335,6 @@ fn response(
         }
         _ => {}
     }
-}
-
-fn asked_for_certificate(lane: &LaneSeen) -> Option<String> {
-    lane.own.iter().find_map(|o| match &o.outcome {
-        Outcome::Hello { answer: HelloAnswer::Answered { client_certificate_asked: true, .. }, .. }
-        | Outcome::Handshake { client_certificate_asked: true, .. } => Some(o.id.clone()),
-        _ => None,
-    })
 }
 
 /// An answer in a word or two.

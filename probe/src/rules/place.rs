@@ -20,6 +20,15 @@ pub(super) fn dial_is_stated(settings: &Settings, host: &str, port: u16) -> bool
     })
 }
 
+/// Whether the settings state where sockets to a URL's server go.
+pub(super) fn url_is_stated(settings: &Settings, url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| {
+        url.host_str()
+            .zip(url.port_or_known_default())
+            .is_some_and(|(host, port)| dial_is_stated(settings, host, port))
+    })
+}
+
 /// Whether the settings state the proxy.
 pub(super) fn proxy_is_stated(settings: &Settings, host: &str, port: u16) -> bool {
     matches!(settings.proxy, ProxyChoice::Through(_)) || dial_is_stated(settings, host, port)

@@ -237,7 +237,12 @@ fn challenged(
             let rest = "WSUS is set to send none (AnonymousProxyAccess = True).";
             given.add(cause("proxy/auth-required", &hop, says(rest), because));
         }
-        (_, Some(false)) => {
+        (None, Some(false)) => {
+            let rest = "WSUS has no password stored (HasProxyPassword = False), and whether it is set to send one was not \
+                        handed over.";
+            given.add(cause("proxy/auth-required", &hop, says(rest), because).likely());
+        }
+        (Some(false), Some(false)) => {
             let rest = "WSUS is set to send some and has no password stored (AnonymousProxyAccess = False, \
                         HasProxyPassword = False).";
             given.add(cause("config/proxy-credentials-missing", "HasProxyPassword", says(rest), because));

@@ -90,6 +90,19 @@ impl<'a> Seen<'a> {
     }
 }
 
+impl LaneSeen<'_> {
+    /// The observation in which the peer asked for a client certificate.
+    pub fn asked_for_certificate(&self) -> Option<String> {
+        self.own.iter().find_map(|o| match &o.outcome {
+            Outcome::Hello {
+                answer: HelloAnswer::Answered { client_certificate_asked: true, .. }, ..
+            }
+            | Outcome::Handshake { client_certificate_asked: true, .. } => Some(o.id.clone()),
+            _ => None,
+        })
+    }
+}
+
 impl<'a> PathSeen<'a> {
     /// Whether any lane reached its last step.
     pub fn works(&self) -> bool {

@@ -234,14 +234,6 @@ fn no_common_cipher(
     );
 }
 
-fn asked_for_certificate(lane: &super::LaneSeen) -> Option<String> {
-    lane.own.iter().find_map(|o| match &o.outcome {
-        Outcome::Hello { answer: HelloAnswer::Answered { client_certificate_asked: true, .. }, .. }
-        | Outcome::Handshake { client_certificate_asked: true, .. } => Some(o.id.clone()),
-        _ => None,
-    })
-}
-
 fn handshake(
     path: &PathSeen,
     lane: &super::LaneSeen,
@@ -249,7 +241,7 @@ fn handshake(
     answer: &HandshakeAnswer,
     given: &mut Given,
 ) {
-    let Some(asked) = asked_for_certificate(lane) else { return };
+    let Some(asked) = lane.asked_for_certificate() else { return };
     let subject = path.subject();
     let how = match answer {
         HandshakeAnswer::Alert { code, name } => format!("alert {code}, {name}"),
@@ -273,7 +265,7 @@ fn unique<const N: usize>(ids: [String; N]) -> Vec<String> {
 }
 
 fn asked_then_refused(path: &PathSeen, lane: &super::LaneSeen, observation: &Observation, given: &mut Given) {
-    if let Some(asked) = asked_for_certificate(lane) {
+    if let Some(asked) = lane.asked_for_certificate() {
         let subject = path.subject();
         let says = format!(
             "{subject} asks for a client certificate in the handshake, and refuses the request (400) that comes without one."
@@ -372,25 +364,21 @@ fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             _ => None,
         })
         .collect();
-    let Some(version) = seen.facts.version_is_2012_family().map_or(Some(None), |is| is.then_some(Some(true)))
-    else {
+    // Only these two lack TLS 1.2 without an update; on another the absence of the lines proves nothing.
+    let version = seen.facts.version_is_2012_family();
+    if version == Some(false) {
         return;
-    };
+    }
     for (fact, line) in logs {
         let Some(failure) = failures.first() else { continue };
         // A walk that the server itself ended leaves the client's side open.
         let server_refuses =
             seen.needed().any(|p| p.failures().any(|(_, o)| super::seen::kind(&o.outcome) == "hello"));
         let mut because = vec![fact.id.clone(), failure.to_string()];
-        because.extend(
-            seen.facts
-                .all()
-                .iter()
-                .find_map(|f| matches!(f.statement, Statement::ServerVersion { .. }).then(|| f.id.clone())),
-        );
+        because.extend(seen.facts.build().map(|(fact, _)| fact.id.clone()));
         let says = format!(
             "The log holds a start-up of the service ({}:{line}) and no SCHANNEL line with it; a server that has the update \
-             by which synchronization speaks TLS 1.2 writes them there. Connections were then broken off.{}",
+             by which synchronization speaks TLS 1.2 writes them there. Connections are on record as broken off.{}",
             fact.source.file,
             if version.is_some() { " The server is Windows Server 2012 or 2012 R2." } else { "" }
         );

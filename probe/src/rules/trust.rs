@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Given, LaneSeen, PathSeen, Seen, With, cause, finding, place, proxy};
+use super::{Given, PathSeen, Seen, With, cause, finding, place, proxy};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
     CertificateSeen, ChainEnd, ChainSeen, Fetch, NameFit, Observation, Outcome, PathRole, ProxyAnswer,
@@ -18,21 +18,14 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         for lane in &path.lanes {
             for observation in &lane.own {
                 if let Outcome::Chain(chain) = &observation.outcome {
-                    look(seen, path, lane, observation, chain, given);
+                    look(seen, path, observation, chain, given);
                 }
             }
         }
     }
 }
 
-fn look(
-    seen: &Seen,
-    path: &PathSeen,
-    _lane: &LaneSeen,
-    observation: &Observation,
-    chain: &ChainSeen,
-    given: &mut Given,
-) {
+fn look(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, given: &mut Given) {
     let mut found: Vec<Finding> = Vec::new();
     end(seen, path, observation, chain, &mut found, given);
     if chain.acceptable() {
@@ -86,6 +79,8 @@ fn end(
     let is_anchor = |c: &CertificateSeen| c.self_issued;
     let root_sent = chain.sent.iter().skip(1).any(is_anchor)
         && !chain.sent.iter().skip(1).any(|c| c.subject == leaf.issuer);
+    let sign = sign_of_inspection(seen, path, leaf);
+    let with_sign = || because.iter().cloned().chain(sign.clone()).collect::<Vec<String>>();
     match &chain.end {
         // Its name says what is wrong: neither its root nor its issuer is to be put right here.
         _ if is_another_server(seen, path, chain) => {}
@@ -116,10 +111,7 @@ fn end(
                 );
                 let note = finding(id, Role::Note, Confidence::Certain, &subject, says, because.clone());
                 let note = note.severity(Severity::Warning);
-                let url_stated = url::Url::parse(url)
-                    .ok()
-                    .and_then(|u| Some((u.host_str()?.to_string(), u.port_or_known_default()?)))
-                    .is_some_and(|(host, port)| place::dial_is_stated(settings, &host, port));
+                let url_stated = place::url_is_stated(settings, url);
                 found.push(if url_stated { note } else { note.likely() });
                 if !url_stated {
                     given.open(
@@ -131,7 +123,7 @@ fn end(
                 }
             }
         }
-        ChainEnd::Root if chain.way.len() == 1 && !is_inspected(seen, path, leaf) => {
+        ChainEnd::Root if chain.way.len() == 1 && sign.is_none() => {
             let says = format!(
                 "{subject} presents one certificate that signs itself ({}), and it is not trusted.",
                 shown(leaf)
@@ -140,9 +132,7 @@ fn end(
             found.push(if store_stated { one } else { one.likely() });
         }
         ChainEnd::Root
-            if is_private_pki_host(&chain.name)
-                || chain.genuine == Some(false)
-                || is_inspected(seen, path, leaf) =>
+            if is_private_pki_host(&chain.name) || chain.genuine == Some(false) || sign.is_some() =>
         {
             let says = if chain.genuine == Some(false) {
                 format!(
@@ -158,7 +148,7 @@ fn end(
                     shown(top)
                 )
             };
-            let one = cause("proxy/inspection", &subject, says, because);
+            let one = cause("proxy/inspection", &subject, says, with_sign());
             found.push(if way_stated { one } else { one.likely() });
         }
         ChainEnd::Root => {
@@ -189,7 +179,7 @@ fn end(
         // The issuer above belongs to none of the host's anchors, or they would have ended the chain.
         ChainEnd::Missing { issuer, .. }
             if chain.way.len() > 1
-                && (is_inspected(seen, path, leaf)
+                && (sign.is_some()
                     || is_private_pki_host(&chain.name)
                         && matches!(chain.name_fit, NameFit::Alternative | NameFit::Subject)) =>
         {
@@ -208,7 +198,7 @@ fn end(
                 );
                 (says, true)
             };
-            let one = cause("proxy/inspection", &subject, says, because);
+            let one = cause("proxy/inspection", &subject, says, with_sign());
             found.push(if sure && way_stated { one } else { one.likely() });
         }
         ChainEnd::Missing { issuer, fetch } if chain.way.len() > 1 => {
@@ -227,11 +217,7 @@ fn end(
             let missing = cause("trust/missing-intermediate", &subject, says, because.clone());
             match fetch {
                 Fetch::Failed { url, .. } => {
-                    let stated = store_stated
-                        && url::Url::parse(url)
-                            .ok()
-                            .and_then(|u| Some((u.host_str()?.to_string(), u.port_or_known_default()?)))
-                            .is_some_and(|(host, port)| place::dial_is_stated(settings, &host, port));
+                    let stated = store_stated && place::url_is_stated(settings, url);
                     found.push(if stated { missing } else { missing.likely() });
                 }
                 _ => {
@@ -269,35 +255,28 @@ fn is_another_server(seen: &Seen, path: &PathSeen, chain: &ChainSeen) -> bool {
     chain.genuine == Some(false)
         && chain.name_fit == NameFit::None
         && chain.unreadable.is_none()
-        && chain.sent.first().is_some_and(|leaf| !is_inspected(seen, path, leaf))
+        && chain.sent.first().is_some_and(|leaf| sign_of_inspection(seen, path, leaf).is_none())
 }
 
-/// Inspection's other signs: another leaf without the proxy, or an issuer that re-signs elsewhere in this run.
-fn is_inspected(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> bool {
-    let chains = |p: &PathSeen| -> Vec<ChainSeen> {
-        p.own
-            .iter()
-            .filter_map(|o| match &o.outcome {
-                Outcome::Chain(chain) => Some(chain.as_ref().clone()),
-                _ => None,
-            })
-            .collect()
+/// Inspection's other signs, and the observation that shows them: another leaf without the proxy, or an issuer that
+/// re-signs elsewhere in this run.
+fn sign_of_inspection(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> Option<String> {
+    let other_directly = |other: &PathSeen, chain: &ChainSeen, shown: &CertificateSeen| {
+        path.info.proxy.is_some()
+            && other.info.role == PathRole::Direct
+            && other.info.target == path.info.target
+            && shown.sha256 != leaf.sha256
+            && chain.acceptable()
     };
-    let other_directly = path.info.proxy.is_some()
-        && seen.of_role(PathRole::Direct).filter(|d| d.info.target == path.info.target).any(|direct| {
-            chains(direct).iter().any(|chain| {
-                chain.sent.first().is_some_and(|other| other.sha256 != leaf.sha256) && chain.acceptable()
-            })
-        });
-    let re_signs = seen.paths.iter().filter(|p| p.info.id != path.info.id).any(|p| {
-        chains(p).iter().any(|chain| {
-            chain.genuine == Some(false)
-                && chain.end != ChainEnd::Trusted
-                && chain.sent.first().is_some_and(|other| other.issuer == leaf.issuer)
-                && matches!(chain.end, ChainEnd::Root)
-        })
-    });
-    other_directly || re_signs
+    let re_signs = |chain: &ChainSeen, shown: &CertificateSeen| {
+        chain.genuine == Some(false) && chain.end == ChainEnd::Root && shown.issuer == leaf.issuer
+    };
+    let others = seen.paths.iter().filter(|other| other.info.id != path.info.id);
+    others.flat_map(|other| other.own.iter().map(move |o| (other, o))).find_map(|(other, o)| {
+        let Outcome::Chain(chain) = &o.outcome else { return None };
+        let shown = chain.sent.first()?;
+        (other_directly(other, chain, shown) || re_signs(chain, shown)).then(|| o.id.clone())
+    })
 }
 
 /// The dates of clocks that are not ours: a proxy's reply, any plain-HTTP answer.

@@ -215,7 +215,9 @@ fn ports_and_ssl(seen: &Seen, path: &PathSeen, given: &mut Given) {
                 given.add(cause("config/port-ssl-mismatch", "UpstreamWsusServerUseSsl", says, because));
             }
             Wrong::Tls => {
-                let over = http::over_tls(seen, path)
+                let over = http::over_tls(seen, path);
+                because.extend(over.map(|o| o.id.clone()).filter(|id| !because.contains(id)));
+                let over = over
                     .map(|o| format!("; the same service answers over TLS at {}", o.subject))
                     .unwrap_or_default();
                 let how = match &observation.outcome {
@@ -236,9 +238,22 @@ fn ports_and_ssl(seen: &Seen, path: &PathSeen, given: &mut Given) {
                     given.add(port_mismatch(path, other, because, "speaks plain HTTP without TLS"));
                 }
                 None => {
+                    // What was not asked cannot be said to be nowhere.
+                    let asked: Vec<String> = seen
+                        .of_role(PathRole::OtherPort)
+                        .filter(|o| {
+                            o.info.target.host == target.host && o.info.target.scheme == target.scheme
+                        })
+                        .filter_map(|o| o.own.last().map(|last| last.id.clone()))
+                        .collect();
+                    let nowhere = if asked.is_empty() {
+                        ""
+                    } else {
+                        "; WSUS was found over TLS on none of the other ports that were asked"
+                    };
+                    because.extend(asked);
                     let says = format!(
-                        "This server is set to synchronize {setting}, and {subject} speaks plain HTTP; WSUS was found over TLS \
-                         on no other of its ports."
+                        "This server is set to synchronize {setting}, and {subject} speaks plain HTTP{nowhere}."
                     );
                     given.add(cause("wsus/ssl-mismatch", &subject, says, because));
                 }

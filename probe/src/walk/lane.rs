@@ -3,14 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::future::join;
-
 use super::{Began, Peer, Reached, Walker, issuers};
 use crate::codec::soap;
 use crate::codec::tls::TLS12;
 use crate::evidence::{
-    Ask, Broken, ChainSeen, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, Outcome, PathInfo, ProxyAnswer,
-    Scheme, SoapAnswer, Target, Validity,
+    Ask, Broken, ChainSeen, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, Outcome, PathInfo, Scheme,
+    SoapAnswer, Target, Validity,
 };
 use crate::net::Stream;
 use crate::schannel;
@@ -59,41 +57,13 @@ impl Walker<'_> {
             Some(hop) if https || hop.kind != ProxyKind::Http => {
                 let began = Began::now();
                 let answer = proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await;
-                let broken =
-                    matches!(answer.outcome, Outcome::Proxy { answer: ProxyAnswer::Broken { .. }, .. });
-                let silent = matches!(
-                    answer.outcome,
-                    Outcome::Proxy { answer: ProxyAnswer::Broken { how: Broken::Timeout }, .. }
-                );
-                let refused_here = matches!(
-                    answer.outcome,
-                    Outcome::Proxy { answer: ProxyAnswer::Status { code: 403 | 405, .. }, .. }
-                );
-                self.record(
-                    path,
-                    Some(lane),
-                    Layer::Proxy,
-                    &hop_subject,
-                    &began,
-                    None,
-                    answer.outcome,
-                    answer.raw,
-                );
-                match answer.tunnel {
-                    Some(tunnel) => tunnel,
-                    None => {
-                        if silent && self.settings.until.is_none() {
-                            let tls = self.proxy_speaks_tls(path, lane, &hop_subject, wait);
-                            join(tls, self.proxy_answers_else(path, lane, hop, wait)).await;
-                        } else if broken {
-                            self.proxy_speaks_tls(path, lane, &hop_subject, wait).await;
-                        }
-                        if refused_here && path.target.port != 443 {
-                            self.proxy_allows_443(path, lane, hop, wait).await;
-                        }
-                        return reached;
-                    }
-                }
+                let (outcome, raw) = (answer.outcome.clone(), answer.raw);
+                self.record(path, Some(lane), Layer::Proxy, &hop_subject, &began, None, outcome, raw);
+                let Some(tunnel) = answer.tunnel else {
+                    self.no_tunnel(path, lane, hop, &answer.outcome, wait).await;
+                    return reached;
+                };
+                tunnel
             }
             _ => Box::new(stream),
         };

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::{BESIDE, Began, CONTROL_HOST, MOST_ELIMINATIONS, Walker};
 use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
-use crate::evidence::{Ask, Layer, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target};
+use crate::evidence::{Ask, Broken, Layer, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target};
 use crate::schannel;
 use crate::schannel::Widening;
 use crate::settings::ProxyHop;
@@ -84,33 +84,53 @@ impl Walker<'_> {
         chosen
     }
 
-    /// Whether a proxy that answers nothing speaks TLS itself.
-    pub(super) async fn proxy_speaks_tls(&self, path: &PathInfo, lane: Lane, subject: &str, wait: Duration) {
-        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
-        let (host, _) = Self::first_hop(path);
-        let all = Widening { suites: true, groups: true };
-        let server_name = host.parse::<IpAddr>().is_err().then_some(host);
-        let (greeting, offer) = schannel::hello(TLS12, all, server_name);
-        let began = Began::now();
-        let answer = hello::ask(Box::new(stream), &greeting, offer, wait).await;
-        let question = Some("TLS to the proxy itself");
-        self.record(path, Some(lane), Layer::Proxy, subject, &began, question, answer.outcome, answer.raw);
-    }
-
-    /// Whether a proxy that answers nothing answers for another destination.
-    pub(super) async fn proxy_answers_else(
+    /// What a proxy that gives no tunnel is asked besides: whether it is one, and whether it is this destination or port.
+    pub(super) async fn no_tunnel(
         &self,
         path: &PathInfo,
         lane: Lane,
         hop: &ProxyHop,
+        outcome: &Outcome,
         wait: Duration,
     ) {
+        let Outcome::Proxy { answer, .. } = outcome else { return };
+        match answer {
+            ProxyAnswer::Broken { how: Broken::Timeout } if self.settings.until.is_none() => {
+                join(
+                    self.proxy_speaks_tls(path, lane, hop, wait),
+                    self.proxy_answers_else(path, lane, hop, wait),
+                )
+                .await;
+            }
+            ProxyAnswer::Broken { .. } => self.proxy_speaks_tls(path, lane, hop, wait).await,
+            ProxyAnswer::Status { code: 403 | 405, .. } if path.target.port != 443 => {
+                self.proxy_allows_443(path, lane, hop, wait).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a proxy that answers nothing speaks TLS itself.
+    async fn proxy_speaks_tls(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
+        let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
+        let subject = crate::evidence::host_port(&hop.host, hop.port);
+        let all = Widening { suites: true, groups: true };
+        let server_name = hop.host.parse::<IpAddr>().is_err().then(|| hop.host.clone());
+        let (greeting, offer) = schannel::hello(TLS12, all, server_name);
+        let began = Began::now();
+        let answer = hello::ask(Box::new(stream), &greeting, offer, wait).await;
+        let question = Some("TLS to the proxy itself");
+        self.record(path, Some(lane), Layer::Proxy, &subject, &began, question, answer.outcome, answer.raw);
+    }
+
+    /// Whether a proxy that answers nothing answers for another destination.
+    async fn proxy_answers_else(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
         let question = "another destination through the same proxy";
         self.proxy_asked(path, lane, hop, question, CONTROL_HOST, wait).await;
     }
 
     /// Whether the same destination is granted on 443.
-    pub(super) async fn proxy_allows_443(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
+    async fn proxy_allows_443(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
         self.proxy_asked(path, lane, hop, "the same destination on port 443", &path.target.host, wait).await;
     }
 
