@@ -40,6 +40,12 @@ fn client_logs(seen: &Seen, given: &mut Given) {
             note("history/client-log", &fact.source.file, says, vec![fact.id.clone()])
                 .severity(Severity::Info),
         );
+        given.open(
+            "What does the server's own log say?",
+            format!("{} is a client's.", fact.source.file),
+            "hand over %ProgramFiles%\\Update Services\\LogFiles\\SoftwareDistribution.log of the WSUS server",
+            vec![fact.id.clone()],
+        );
     }
 }
 
@@ -55,6 +61,13 @@ fn console(seen: &Seen, given: &mut Given) {
         given.add(
             note("history/console-only", &fact.source.file, says, vec![fact.id.clone()])
                 .severity(Severity::Info),
+        );
+        given.open(
+            "What lies behind the console's message?",
+            format!("{} does not say whether synchronization fails at all.", fact.source.file),
+            "hand over SoftwareDistribution.log of the same time; on the WSUS server, Get-WebAppPoolState WsusPool and \
+             Get-Service WsusService, W3SVC tell whether its services run",
+            vec![fact.id.clone()],
         );
     }
 }
