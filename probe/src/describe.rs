@@ -1,12 +1,12 @@
 //! Observations in words: one line each, a mark, and the evidence behind a failure.
 
-use crate::codec::tls::version_name;
+use crate::codec::tls::{suite_name, version_name};
 use crate::evidence::{
     Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch, HandshakeAnswer,
     HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
-    ProxyAnswer, SoapAnswer, Validity, escape,
+    ProxyAnswer, SoapAnswer, Spoken, Validity, escape,
 };
-use crate::schannel::{REFERENCE, suite_name};
+use crate::schannel::REFERENCE;
 
 /// The longest text of a report that is printed in one piece.
 const LIMIT: usize = 2000;
@@ -58,6 +58,10 @@ pub fn mark(observation: &Observation) -> Mark {
             }
             _ => false,
         }),
+        Outcome::Spoken(spoken) => match spoken.versions.iter().any(|v| !v.suites.is_empty()) {
+            true => Mark::Ok,
+            false => Mark::Bad,
+        },
         Outcome::Chain(chain) => good(holds(chain)),
         Outcome::Handshake { answer, .. } => match answer {
             HandshakeAnswer::Done { .. } => Mark::Ok,
@@ -108,6 +112,7 @@ pub fn outcome(outcome: &Outcome) -> String {
             let client = if offer.client == REFERENCE.id { REFERENCE.name } else { "every client" };
             format!("hello of {client} up to {}: {}", version_name(offer.version), hello(answer))
         }
+        Outcome::Spoken(spoken) => spoken_line(spoken),
         Outcome::Chain(chain) => chain_line(chain),
         Outcome::Handshake { answer, client_certificate_asked, .. } => {
             let asked = if *client_certificate_asked { "; asks for a client certificate" } else { "" };
@@ -168,6 +173,20 @@ fn proxy(answer: &ProxyAnswer) -> String {
         ProxyAnswer::ClosedTunnel => "granted, and closed at once".into(),
         ProxyAnswer::Socks { why } => format!("SOCKS refusal: {why}"),
     }
+}
+
+fn spoken_line(spoken: &Spoken) -> String {
+    let versions: Vec<String> = spoken
+        .versions
+        .iter()
+        .filter(|version| !version.suites.is_empty())
+        .map(|version| match version.suites.len() {
+            1 => format!("{} (1 suite)", version_name(version.version)),
+            n => format!("{} ({n} suites)", version_name(version.version)),
+        })
+        .collect();
+    let what = if versions.is_empty() { "no version of TLS".to_string() } else { versions.join(", ") };
+    format!("speaks {what}; {} hellos, {} rounds", spoken.handshakes, spoken.rounds)
 }
 
 fn hello(answer: &HelloAnswer) -> String {

@@ -127,7 +127,7 @@ pub fn faulty() -> Report {
         }],
     };
     let connected = DialAnswer::Connected;
-    let offer = Offer { client: "ws2019".into(), version: 0x0303, suites: vec![0xc02f], wide: false };
+    let offer = Offer { client: "ws2019".into(), version: 0x0303, suites: vec![0xc02f], ..Offer::default() };
     let mut differential = seen(
         "o4",
         "p1",

@@ -247,6 +247,7 @@ fn went_well(info: &PathInfo, observation: &Observation, next: Option<&Observati
             }
             _ => false,
         },
+        Outcome::Spoken(_) => true,
         Outcome::Chain(seen) => seen.acceptable(),
         Outcome::Handshake { answer, client_certificate_asked, .. } => match answer {
             HandshakeAnswer::Done { .. } | HandshakeAnswer::Untrusted => true,
@@ -278,6 +279,7 @@ pub(crate) fn kind(outcome: &Outcome) -> &'static str {
         Outcome::Dial { .. } => "dial",
         Outcome::Proxy { .. } => "proxy",
         Outcome::Hello { .. } => "hello",
+        Outcome::Spoken(_) => "spoken",
         Outcome::Chain(_) => "chain",
         Outcome::Handshake { .. } => "handshake",
         Outcome::Http { .. } => "http",

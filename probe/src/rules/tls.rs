@@ -1,13 +1,13 @@
 //! The TLS handshake without the certificates: isolated by hellos that differ in one thing, never by one alert.
 
 use super::{Given, PathSeen, Seen, With, cause, finding, http, place, proxy};
-use crate::codec::tls::{TLS12, version_name};
+use crate::codec::tls::{TLS12, suite_name, version_name};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{
     Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, Scheme,
 };
 use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
-use crate::schannel::{REFERENCE, suite_name};
+use crate::schannel::REFERENCE;
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &["log", "log-schannel", "log-failure", "log-sync", "server-version"];
@@ -63,10 +63,13 @@ fn refused(answer: &HelloAnswer) -> String {
         HelloAnswer::Broken { how: Broken::Timeout } => "silence".into(),
         HelloAnswer::PlainHttp { status } => format!("plain HTTP ({status})"),
         HelloAnswer::NotTls { .. } => "something that is no TLS".into(),
-        HelloAnswer::Answered { version, suite, .. } => {
-            format!("{} with {}", version_name(*version), suite_name(*suite))
-        }
+        HelloAnswer::Answered { version, suite, .. } => taken(*version, *suite),
     }
+}
+
+/// A version and a suite in words.
+fn taken(version: u16, suite: u16) -> String {
+    format!("{} with {}", version_name(version), suite_name(suite))
 }
 
 fn chosen(observation: &Observation) -> Option<(u16, u16)> {
@@ -277,15 +280,7 @@ fn asked_then_refused(path: &PathSeen, lane: &super::LaneSeen, observation: &Obs
 /// What our own client cannot complete is an open question, never a finding.
 fn own_limit(path: &PathSeen, lane: &super::LaneSeen, observation: &Observation, given: &mut Given) {
     let flight = lane.own.iter().find_map(|o| chosen(o));
-    let suite = flight.map(|(version, suite)| {
-        refused(&HelloAnswer::Answered {
-            version,
-            suite,
-            certificates: Vec::new(),
-            client_certificate_asked: false,
-            complete: true,
-        })
-    });
+    let suite = flight.map(|(version, suite)| taken(version, suite));
     given.open(
         "Does the service answer over this TLS session?",
         format!(

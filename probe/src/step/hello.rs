@@ -31,7 +31,7 @@ pub async fn ask(mut stream: Stream, hello: &Hello, offer: Offer, wait: Duration
     let entropy = ring::rand::SystemRandom::new();
     let _ = ring::rand::SecureRandom::fill(&entropy, &mut random);
     // A peer that has closed already may still have said why: only a write that cannot end is an end.
-    let stuck = timeout_at(until, stream.write_all(&hello.record(&random))).await.is_err();
+    let stuck = timeout_at(until, stream.write_all(&hello.bytes(&random))).await.is_err();
     let answer = loop {
         if stuck {
             break Err(Broken::Timeout);
@@ -70,5 +70,9 @@ fn answered(flight: &ServerFlight) -> HelloAnswer {
         certificates: flight.certificates.iter().map(|der| STANDARD.encode(der)).collect(),
         client_certificate_asked: flight.client_certificate_asked,
         complete: flight.complete,
+        group: flight.group,
+        dh_bits: flight.dh_bits,
+        signature: flight.signature,
+        alert: flight.alert,
     }
 }

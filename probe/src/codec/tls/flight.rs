@@ -1,114 +1,27 @@
-//! TLS as far as a first flight goes: ClientHellos built to order, and a bounded reader of what answers in clear.
-//!
-//! RFC 5246 (TLS 1.2), RFC 8446 (TLS 1.3), RFC 6066 (server name), RFC 8422 (groups).
+//! A bounded reader of what a server answers in clear to a ClientHello.
 
-use crate::evidence::{Looks, escape_bytes};
-
-/// TLS 1.0, as on the wire.
-pub const TLS10: u16 = 0x0301;
-/// TLS 1.1, as on the wire.
-pub const TLS11: u16 = 0x0302;
-/// TLS 1.2, as on the wire.
-pub const TLS12: u16 = 0x0303;
-/// TLS 1.3, as on the wire.
-pub const TLS13: u16 = 0x0304;
+use super::{Exchange, TLS12, TLS13, suite};
+use crate::evidence::{Looks, escape, escape_bytes};
 
 /// The most bytes of a server's flight that are read: many times a real certificate message.
 pub const FLIGHT_LIMIT: usize = 256 * 1024;
 
-/// The name of a version.
-pub fn version_name(version: u16) -> String {
-    match version {
-        0x0300 => "SSL 3.0".into(),
-        TLS10 => "TLS 1.0".into(),
-        TLS11 => "TLS 1.1".into(),
-        TLS12 => "TLS 1.2".into(),
-        TLS13 => "TLS 1.3".into(),
-        other => format!("version {other:04x}"),
-    }
-}
+/// The random of a HelloRetryRequest (RFC 8446 section 4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
 
-/// What a ClientHello says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// The highest version offered; TLS 1.3 offers itself alone, the others all that the server may choose below.
-    pub version: u16,
-    /// The suites in order.
-    pub suites: Vec<u16>,
-    /// The named groups in order.
-    pub groups: Vec<u16>,
-    /// The signature algorithms in order; none are sent below TLS 1.2.
-    pub signatures: Vec<u16>,
-    /// The server name; absent where the target is an address.
-    pub server_name: Option<String>,
-}
-
-fn put(out: &mut Vec<u8>, width: usize, body: &[u8]) {
-    let length = (body.len() as u32).to_be_bytes();
-    out.extend_from_slice(&length[4 - width..]);
-    out.extend_from_slice(body);
-}
-
-fn words(list: &[u16]) -> Vec<u8> {
-    list.iter().flat_map(|word| word.to_be_bytes()).collect()
-}
-
-fn extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
-    out.extend_from_slice(&kind.to_be_bytes());
-    put(out, 2, body);
-}
-
-impl Hello {
-    /// The record that carries this hello. `random` becomes the client random and, for TLS 1.3, the session id.
-    ///
-    /// Extensions come in the order in which SCHANNEL's .NET hello sends them: server_name, supported_groups,
-    /// ec_point_formats, signature_algorithms, session_ticket, extended_master_secret, renegotiation_info.
-    /// A TLS 1.3 hello offers an empty key_share, so that a server answers with HelloRetryRequest.
-    pub fn record(&self, random: &[u8; 32]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(512);
-        body.extend_from_slice(&self.version.min(TLS12).to_be_bytes());
-        body.extend_from_slice(random);
-        put(&mut body, 1, if self.version >= TLS13 { random } else { &[] });
-        put(&mut body, 2, &words(&self.suites));
-        put(&mut body, 1, &[0]);
-        let mut extensions = Vec::with_capacity(256);
-        if let Some(name) = &self.server_name {
-            let mut entry = vec![0];
-            put(&mut entry, 2, name.as_bytes());
-            let mut list = Vec::new();
-            put(&mut list, 2, &entry);
-            extension(&mut extensions, 0, &list);
-        }
-        if !self.groups.is_empty() {
-            let mut list = Vec::new();
-            put(&mut list, 2, &words(&self.groups));
-            extension(&mut extensions, 10, &list);
-            extension(&mut extensions, 11, &[1, 0]);
-        }
-        if self.version >= TLS12 && !self.signatures.is_empty() {
-            let mut list = Vec::new();
-            put(&mut list, 2, &words(&self.signatures));
-            extension(&mut extensions, 13, &list);
-        }
-        if self.version < TLS13 {
-            extension(&mut extensions, 35, &[]);
-            extension(&mut extensions, 23, &[]);
-            extension(&mut extensions, 65281, &[0]);
-        } else {
-            extension(&mut extensions, 43, &[2, 3, 4]);
-            extension(&mut extensions, 45, &[1, 1]);
-            extension(&mut extensions, 51, &[0, 0]);
-        }
-        put(&mut body, 2, &extensions);
-
-        let mut message = vec![1];
-        put(&mut message, 3, &body);
-        let mut record = vec![22];
-        let outer = if self.version >= TLS13 { TLS10 } else { self.version };
-        record.extend_from_slice(&outer.to_be_bytes());
-        put(&mut record, 2, &message);
-        record
-    }
+/// How far a flight is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// The ServerHello: version and suite.
+    ServerHello,
+    /// ServerKeyExchange, where the suite has one: group or prime, and signature algorithm.
+    KeyExchange,
+    /// ServerHelloDone: all that comes in clear.
+    #[default]
+    Done,
 }
 
 /// What a server's clear flight holds.
@@ -122,6 +35,18 @@ pub struct ServerFlight {
     pub certificates: Vec<Vec<u8>>,
     /// Whether a CertificateRequest came.
     pub client_certificate_asked: bool,
+    /// Whether it is a HelloRetryRequest.
+    pub retry: bool,
+    /// The named group: of ServerKeyExchange, or of TLS 1.3's key_share.
+    pub group: Option<u16>,
+    /// The bits of the prime of a finite-field Diffie-Hellman exchange.
+    pub dh_bits: Option<u32>,
+    /// The signature algorithm of ServerKeyExchange; TLS 1.2 alone names one.
+    pub signature: Option<u16>,
+    /// The application protocol chosen, escaped.
+    pub alpn: Option<String>,
+    /// An alert that came after the ServerHello.
+    pub alert: Option<u8>,
     /// Whether ServerHelloDone came (TLS 1.3: the ServerHello or HelloRetryRequest, after which nothing is clear).
     pub complete: bool,
 }
@@ -144,6 +69,7 @@ pub enum Reading {
 /// Reads a server's first flight from bytes that arrive in any pieces.
 #[derive(Debug, Default)]
 pub struct FlightReader {
+    until: Until,
     bytes: Vec<u8>,
     /// Where the next record begins.
     at: usize,
@@ -179,6 +105,11 @@ pub fn looks_like(bytes: &[u8]) -> Looks {
 }
 
 impl FlightReader {
+    /// One that is content once it has read so far.
+    pub fn new(until: Until) -> Self {
+        FlightReader { until, ..FlightReader::default() }
+    }
+
     /// Takes more bytes and says what they are by now.
     pub fn push(&mut self, more: &[u8]) -> Reading {
         if self.bytes.len() + more.len() > FLIGHT_LIMIT {
@@ -234,8 +165,11 @@ impl FlightReader {
                     }
                 }
                 21 => {
-                    return match (&self.flight, fragment.get(1)) {
-                        (Some(flight), _) => Reading::Flight(flight.clone()),
+                    return match (&mut self.flight, fragment.get(1)) {
+                        (Some(flight), description) => {
+                            flight.alert = description.copied();
+                            Reading::Flight(flight.clone())
+                        }
                         (None, Some(&description)) => Reading::Alert(description),
                         (None, None) => Reading::NotTls(Looks::Unknown),
                     };
@@ -265,7 +199,7 @@ impl FlightReader {
             let understood = match (kind, &mut self.flight) {
                 (2, None) => match server_hello(body) {
                     Some(flight) => {
-                        let done = flight.complete;
+                        let done = flight.complete || self.until == Until::ServerHello;
                         self.flight = Some(flight);
                         if done {
                             return self.flight.clone().map(Reading::Flight);
@@ -281,6 +215,13 @@ impl FlightReader {
                     }
                     None => false,
                 },
+                (12, Some(flight)) => {
+                    key_exchange(body, flight);
+                    if self.until == Until::KeyExchange {
+                        return Some(Reading::Flight(flight.clone()));
+                    }
+                    true
+                }
                 (13, Some(flight)) => {
                     flight.client_certificate_asked = true;
                     true
@@ -289,7 +230,7 @@ impl FlightReader {
                     flight.complete = true;
                     return Some(Reading::Flight(flight.clone()));
                 }
-                // ServerKeyExchange, CertificateStatus and what else a server may send.
+                // CertificateStatus and what else a server may send.
                 (_, Some(_)) => true,
                 // HelloRequest.
                 (0, None) => true,
@@ -306,11 +247,11 @@ impl FlightReader {
 
 fn server_hello(mut body: &[u8]) -> Option<ServerFlight> {
     let body = &mut body;
-    let mut version = number(body, 2)? as u16;
-    take(body, 32)?;
+    let mut flight = ServerFlight { version: number(body, 2)? as u16, ..ServerFlight::default() };
+    flight.retry = take(body, 32)? == RETRY;
     let session = number(body, 1)?;
     take(body, session)?;
-    let suite = number(body, 2)? as u16;
+    flight.suite = number(body, 2)? as u16;
     take(body, 1)?;
     if let Some(length) = number(body, 2) {
         let mut extensions = take(body, length)?;
@@ -319,12 +260,58 @@ fn server_hello(mut body: &[u8]) -> Option<ServerFlight> {
             let kind = number(extensions, 2)?;
             let length = number(extensions, 2)?;
             let mut value = take(extensions, length)?;
-            if kind == 43 {
-                version = number(&mut value, 2)? as u16;
+            let value = &mut value;
+            match kind {
+                43 => flight.version = number(value, 2)? as u16,
+                // The group, and in a ServerHello the key after it.
+                51 => flight.group = Some(number(value, 2)? as u16),
+                16 => {
+                    number(value, 2)?;
+                    let length = number(value, 1)?;
+                    flight.alpn = Some(escape(&String::from_utf8_lossy(take(value, length)?), 64));
+                }
+                _ => {}
             }
         }
     }
-    Some(ServerFlight { version, suite, complete: version >= TLS13, ..ServerFlight::default() })
+    flight.complete = flight.version >= TLS13;
+    Some(flight)
+}
+
+/// Takes from a ServerKeyExchange what can be read of it (RFC 5246 section 7.4.3, RFC 8422 section 5.4).
+fn key_exchange(mut body: &[u8], flight: &mut ServerFlight) {
+    let read = |body: &mut &[u8], flight: &mut ServerFlight| -> Option<()> {
+        match suite(flight.suite)?.exchange() {
+            Exchange::Curve => {
+                // named_curve; the two explicit forms are nobody's today.
+                if number(body, 1)? != 3 {
+                    return None;
+                }
+                flight.group = Some(number(body, 2)? as u16);
+                let length = number(body, 1)?;
+                take(body, length)?;
+            }
+            Exchange::Prime => {
+                let length = number(body, 2)?;
+                let prime = take(body, length)?;
+                let significant =
+                    prime.iter().position(|&byte| byte != 0).map_or(&prime[..0], |at| &prime[at..]);
+                let first = significant.first().copied().unwrap_or_default();
+                flight.dh_bits = Some((significant.len() as u32 * 8).saturating_sub(first.leading_zeros()));
+                for _ in 0..2 {
+                    let length = number(body, 2)?;
+                    take(body, length)?;
+                }
+            }
+            Exchange::Apart | Exchange::Other => return None,
+        }
+        // An anonymous exchange is not signed: nothing is left.
+        if flight.version == TLS12 {
+            flight.signature = Some(number(body, 2)? as u16);
+        }
+        Some(())
+    };
+    let _ = read(&mut body, flight);
 }
 
 fn certificates(mut body: &[u8]) -> Option<Vec<Vec<u8>>> {
@@ -342,50 +329,13 @@ fn certificates(mut body: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// The name of an alert's description (RFC 8446 section 6, RFC 5246 section 7.2).
-pub fn alert_name(code: u8) -> &'static str {
-    match code {
-        0 => "close_notify",
-        10 => "unexpected_message",
-        20 => "bad_record_mac",
-        22 => "record_overflow",
-        40 => "handshake_failure",
-        42 => "bad_certificate",
-        43 => "unsupported_certificate",
-        44 => "certificate_revoked",
-        45 => "certificate_expired",
-        46 => "certificate_unknown",
-        47 => "illegal_parameter",
-        48 => "unknown_ca",
-        49 => "access_denied",
-        50 => "decode_error",
-        51 => "decrypt_error",
-        70 => "protocol_version",
-        71 => "insufficient_security",
-        80 => "internal_error",
-        86 => "inappropriate_fallback",
-        90 => "user_canceled",
-        109 => "missing_extension",
-        110 => "unsupported_extension",
-        112 => "unrecognized_name",
-        116 => "certificate_required",
-        120 => "no_application_protocol",
-        _ => "unassigned",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hello() -> Hello {
-        Hello {
-            version: TLS12,
-            suites: vec![0xc030, 0xc02f],
-            groups: vec![29, 23],
-            signatures: vec![0x0401],
-            server_name: Some("sws.update.microsoft.com".into()),
-        }
+    fn put(out: &mut Vec<u8>, width: usize, body: &[u8]) {
+        out.extend_from_slice(&(body.len() as u32).to_be_bytes()[4 - width..]);
+        out.extend_from_slice(body);
     }
 
     fn record(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -411,18 +361,10 @@ mod tests {
         put(&mut certificate, 3, &list);
         let mut all = message(2, &body);
         all.extend(message(11, &certificate));
+        all.extend(message(12, &[3, 0, 23, 2, 9, 9, 4, 1, 0, 1, 7]));
         all.extend(message(13, &[1, 1]));
         all.extend(message(14, &[]));
         all
-    }
-
-    #[test]
-    fn a_hello_has_the_lengths_that_it_says() {
-        let bytes = hello().record(&[1; 32]);
-        assert_eq!(bytes[..3], [22, 3, 3]);
-        assert_eq!(usize::from(u16::from_be_bytes([bytes[3], bytes[4]])), bytes.len() - 5);
-        assert_eq!(bytes[5], 1);
-        assert!(bytes.windows(24).any(|w| w == b"sws.update.microsoft.com"));
     }
 
     #[test]
@@ -432,7 +374,10 @@ mod tests {
             suite: 0xc030,
             certificates: vec![b"leaf".to_vec(), b"issuer".to_vec()],
             client_certificate_asked: true,
+            group: Some(23),
+            signature: Some(0x0401),
             complete: true,
+            ..ServerFlight::default()
         };
         for size in 1..40 {
             let bytes: Vec<u8> = flight().chunks(size).flat_map(|piece| record(22, piece)).collect();
