@@ -428,6 +428,7 @@ pub fn role(role: PathRole) -> &'static str {
         PathRole::WinHttp => "through WinHTTP's proxy",
         PathRole::Control => "another host, same proxy",
         PathRole::Clock => "another clock",
+        PathRole::Tls => "the server whose TLS is asked for",
         PathRole::Repair => "as the repair would set it",
     }
 }

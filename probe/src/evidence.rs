@@ -168,6 +168,8 @@ pub enum PathRole {
     Clock,
     /// The endpoint that the repair would set.
     Repair,
+    /// A server whose TLS is asked for.
+    Tls,
 }
 
 /// What a path asks at its end.
@@ -182,6 +184,8 @@ pub enum Ask {
     Get,
     /// GET of SelfUpdate's wuident.cab, then iuident.cab.
     SelfUpdate,
+    /// Nothing over HTTP: what the server's TLS speaks.
+    Tls,
 }
 
 /// One direction that was walked.
@@ -550,6 +554,8 @@ pub enum Oddity {
         /// The highest version offered.
         offered: u16,
     },
+    /// Hellos that are longer than a client's are refused, whatever they offer.
+    LongHello,
     /// An alert after the ServerHello.
     AlertAfter {
         /// The suite chosen.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod codec;
 pub mod describe;
 pub mod diagnosis;
+pub mod enumerate;
 pub mod evidence;
 pub mod facts;
 pub mod net;

@@ -45,6 +45,15 @@ pub fn asked(settings: &Settings, targets: &[Target]) -> Vec<PathInfo> {
     paths
 }
 
+/// The path to a server whose TLS is asked for.
+pub fn tls(settings: &Settings, facts: &FactView, target: &Target) -> Vec<PathInfo> {
+    let mut paths = Vec::new();
+    for proxy in proxies(settings, facts, Scheme::Https) {
+        push(&mut paths, PathRole::Tls, target.clone(), proxy, Ask::Tls, settings);
+    }
+    paths
+}
+
 fn push(
     paths: &mut Vec<PathInfo>,
     role: PathRole,
@@ -56,7 +65,12 @@ fn push(
     if paths.iter().any(|p: &PathInfo| p.target == target && p.proxy == proxy) {
         return;
     }
-    let last = if ask == Ask::Get { Layer::Http } else { Layer::Wsus };
+    let last = match ask {
+        Ask::Get => Layer::Http,
+        Ask::Tls if settings.suites => Layer::Tls,
+        Ask::Tls => Layer::Trust,
+        _ => Layer::Wsus,
+    };
     let until = settings.until.map_or(last, |until| until.min(last));
     let id = format!("p{}", paths.len() + 1);
     paths.push(PathInfo { id, role, needed: true, target, proxy, ask, until });

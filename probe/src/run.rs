@@ -127,6 +127,24 @@ pub async fn check(
     Ok(judged(evidence))
 }
 
+/// Asks what a server's TLS speaks; `files` say how the client is set.
+pub async fn tls(
+    settings: &Settings,
+    store: &TrustStore,
+    target: &Target,
+    files: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
+    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
+    let Reading { facts, problems, .. } = facts::read(&inputs);
+    for problem in &problems {
+        observer.trouble(&problem.to_string());
+    }
+    let paths = plan::tls(settings, &FactView::new(&facts), target);
+    let evidence = walk::walk(settings, store, facts, paths, observer).await;
+    Ok(judged(evidence))
+}
+
 fn judged(evidence: Evidence) -> Report {
     let diagnosis = diagnosis::judge(&evidence);
     Report::new(diagnosis, evidence)

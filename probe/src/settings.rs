@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Layer;
+use crate::evidence::{Layer, SpokenPlan};
 
 /// Saves and reads types in the form in which people write them.
 macro_rules! by_text {
@@ -107,6 +107,17 @@ pub struct Settings {
     pub deadline: Span,
     /// Findings not to show, as `ID` or `ID=SUBJECT`.
     pub suppress: Vec<String>,
+    /// Enumerate versions, suites and their order alone.
+    pub suites: bool,
+    /// How a server is enumerated; by the measured round trip, if absent.
+    pub plan: Option<SpokenPlan>,
+    /// Enumerate with one connection at a time.
+    pub polite: bool,
+    /// The most connections of an enumeration in a second.
+    pub rate: Option<u32>,
+    /// The Windows Server whose client is taken, as `ws2012r2`; what the facts say, if absent.
+    #[serde(rename = "as")]
+    pub client: Option<String>,
 }
 
 impl Default for Settings {
@@ -130,6 +141,11 @@ impl Default for Settings {
             timeout: Span(Duration::from_secs(10)),
             deadline: Span(Duration::from_secs(60)),
             suppress: Vec::new(),
+            suites: false,
+            plan: None,
+            polite: false,
+            rate: None,
+            client: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod issuers;
 mod lane;
 mod question;
 mod resolve;
+mod spoken;
 
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -28,8 +29,6 @@ use crate::trust::TrustStore;
 const MOST_LANES: usize = 8;
 /// How long another port is waited for where the source itself works.
 const BESIDE: Duration = Duration::from_millis(1500);
-/// How often a server's list of suites is asked down, at most.
-const MOST_ELIMINATIONS: usize = 12;
 /// A host that must answer over plain HTTP wherever Microsoft is synchronized from: its answers say what time it is.
 const CLOCK_HOST: &str = "download.windowsupdate.com";
 /// Another host that every synchronizing network must let through, to tell a proxy's policy from its failure.
@@ -54,6 +53,7 @@ pub async fn walk(
             observations: Vec::new(),
             next_path: paths.len(),
             addresses: Vec::new(),
+            enumerated: Vec::new(),
         }),
     };
     if settings.no_network {
@@ -89,6 +89,8 @@ struct Log {
     next_path: usize,
     /// What names gave: one is asked for once in a run.
     addresses: Vec<(String, Vec<IpAddr>)>,
+    /// The paths whose target was asked what it speaks.
+    enumerated: Vec<String>,
 }
 
 /// When a step began, and how long it took where it is recorded later than it ended.

@@ -59,6 +59,22 @@ Without a path the URL is a WSUS base: http://upstream.example.com:8530. With on
         #[arg(long, value_name = "LAYER")]
         until: Option<String>,
     },
+    /// Enumerate a server's TLS, and say which Windows Servers can connect
+    #[command(after_help = "\
+HOST is a name or an address (IPv6 in brackets), the port 443 where none is given. A policy file is a .reg file, reg query \
+output, gpresult as HTML or XML, Get-TlsCipherSuite output or a bare list. Without --as and --policy the client taken is \
+Windows Server 2019's at TLS 1.2.")]
+    Tls {
+        /// The server
+        #[arg(value_name = "HOST[:PORT]")]
+        server: String,
+        /// What sets this client's TLS apart (repeatable)
+        #[arg(long, value_name = "FILE")]
+        policy: Vec<PathBuf>,
+        /// Its flags.
+        #[command(flatten)]
+        flags: TlsFlags,
+    },
     /// Print the page of a finding
     Explain {
         /// The finding's id, such as trust/missing-intermediate
@@ -80,6 +96,26 @@ pub enum ConfigCommand {
     Show,
     /// Write one to begin with
     Init,
+}
+
+/// The flags of an enumeration.
+#[derive(Debug, Default, Args)]
+pub struct TlsFlags {
+    /// Take this Windows Server's client: ws2008r2, ws2012, ws2012r2, ws2016, ws2019, ws2022 or ws2025
+    #[arg(long = "as", value_name = "SERVER")]
+    client: Option<String>,
+    /// Versions, suites and their order alone
+    #[arg(long)]
+    suites: bool,
+    /// One connection at a time
+    #[arg(long)]
+    polite: bool,
+    /// At most so many connections a second
+    #[arg(long, value_name = "N")]
+    rate: Option<String>,
+    /// near (few handshakes) or far (few rounds) [default: by the measured round trip]
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<String>,
 }
 
 /// The flags that every command knows.
@@ -176,7 +212,7 @@ pub struct BadFlag {
 
 impl Flags {
     /// What the flags say of the settings.
-    pub fn given(&self, until: Option<&str>) -> Result<Given, BadFlag> {
+    pub fn given(&self, until: Option<&str>, tls: Option<&TlsFlags>) -> Result<Given, BadFlag> {
         let mut given = Given::default();
         let mut set = |key: &str, values: &[String]| {
             if values.is_empty() {
@@ -213,6 +249,13 @@ impl Flags {
         set("timeout", &one(&self.timeout))?;
         set("deadline", &one(&self.deadline))?;
         set("suppress", &self.suppress)?;
+        if let Some(tls) = tls {
+            set("as", &one(&tls.client))?;
+            set("suites", &bare(tls.suites))?;
+            set("polite", &bare(tls.polite))?;
+            set("rate", &one(&tls.rate))?;
+            set("plan", &one(&tls.plan))?;
+        }
         set("output", &self.output)?;
         set("quiet", &bare(self.quiet))?;
         let verbose = if self.verbose == 0 { Vec::new() } else { vec![self.verbose.min(2).to_string()] };
@@ -250,7 +293,7 @@ mod tests {
     fn flags_count_before_and_behind_the_command() {
         for line in ["wsusprobe -4 check http://a --timeout 2s", "wsusprobe --timeout 2s check -4 http://a"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            let settings = cli.flags.given(None).unwrap().settings();
+            let settings = cli.flags.given(None, None).unwrap().settings();
             assert_eq!(settings.timeout.to_string(), "2s");
             assert_eq!(settings.family, Some(crate::settings::Family::Ipv4));
         }

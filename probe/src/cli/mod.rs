@@ -71,7 +71,11 @@ fn run(line: Vec<OsString>) -> End {
         Some(Command::Check { until, .. }) => until.as_deref(),
         _ => None,
     };
-    let flags = match cli.flags.given(until) {
+    let tls = match &cli.command {
+        Some(Command::Tls { flags, .. }) => Some(flags),
+        _ => None,
+    };
+    let flags = match cli.flags.given(until, tls) {
         Ok(given) => given,
         Err(error) => return refuse(&error.to_string()),
     };
@@ -97,6 +101,13 @@ fn run(line: Vec<OsString>) -> End {
             Ok(sources) => judge(sources.merged(), Job::Diagnose(files)),
             Err(error) => refuse(&error.to_string()),
         },
+        Command::Tls { server, policy, .. } => {
+            match (target::server(&server), sources(flags, config.as_deref())) {
+                (Err(error), _) => refuse(&error.to_string()),
+                (_, Err(error)) => refuse(&error.to_string()),
+                (Ok(target), Ok(sources)) => judge(sources.merged(), Job::Tls(target, policy)),
+            }
+        }
         Command::Check { urls, .. } => {
             let targets: Result<Vec<Target>, _> = urls.iter().map(|url| target::target(url)).collect();
             match (targets, sources(flags, config.as_deref())) {
@@ -192,11 +203,12 @@ fn init(config: Option<&Path>) -> End {
 enum Job {
     Diagnose(Vec<PathBuf>),
     Check(Vec<Target>),
+    Tls(Target, Vec<PathBuf>),
 }
 
 fn judge(given: Given, job: Job) -> End {
     let mut settings: Settings = given.settings();
-    if matches!(job, Job::Diagnose(_)) {
+    if matches!(job, Job::Diagnose(_) | Job::Tls(..)) {
         settings.until = None;
     }
     let outputs = match outputs(given.output) {
@@ -208,13 +220,21 @@ fn judge(given: Given, job: Job) -> End {
     if let Some(id) = named.into_iter().find(|id| catalogue::entry(id).is_none()) {
         return refuse(&format!("--suppress: {}", explain::unknown(id)));
     }
-    let store = match TrustStore::load(&settings) {
+    // Suites alone are no question of trust: the machine's store is not read for them.
+    let alone = matches!(job, Job::Tls(..)) && settings.suites;
+    let loaded = if alone { Ok(TrustStore::default()) } else { TrustStore::load(&settings) };
+    let store = match loaded {
         Ok(store) => store,
         Err(error) => return refuse(&error.to_string()),
     };
     let quiet = given.quiet.unwrap_or(false);
     let progress = Progress { steps: !quiet && io::stderr().is_terminal() };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // An enumeration is many small exchanges: handing them from thread to thread would cost more than they do.
+    let mut builder = match job {
+        Job::Tls(..) => tokio::runtime::Builder::new_current_thread(),
+        Job::Diagnose(_) | Job::Check(_) => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("no runtime: {error}"));
@@ -226,6 +246,7 @@ fn judge(given: Given, job: Job) -> End {
             match &job {
                 Job::Diagnose(files) => run::diagnose(&settings, &store, files, &progress).await,
                 Job::Check(targets) => run::check(&settings, &store, targets, &progress).await,
+                Job::Tls(target, files) => run::tls(&settings, &store, target, files, &progress).await,
             }
         };
         tokio::select! {

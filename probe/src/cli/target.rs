@@ -61,6 +61,20 @@ pub fn target(text: &str) -> Result<Target, BadUrl> {
     Ok(Target { scheme, host, port, path })
 }
 
+/// The target that `HOST[:PORT]` names, over TLS; a URL is taken too. The port is 443 where none is given.
+pub fn server(text: &str) -> Result<Target, BadUrl> {
+    let plain = text.split_once("://").is_none();
+    // A bare IPv6 address has colons of its own.
+    let address = text.parse::<std::net::Ipv6Addr>().is_ok();
+    let url = match (plain, address) {
+        (true, true) => format!("https://[{text}]/"),
+        (true, false) => format!("https://{text}/"),
+        (false, _) => text.to_string(),
+    };
+    let target = target(&url)?;
+    Ok(Target { scheme: Scheme::Https, path: "/".into(), ..target })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -259,7 +259,7 @@ fn went_well(info: &PathInfo, observation: &Observation, next: Option<&Observati
             HttpAnswer::Response { status, complete, .. } => {
                 let soap = next.map(|next| &next.outcome);
                 match (info.ask, soap) {
-                    (Ask::Get | Ask::SelfUpdate, _) => (200..300).contains(status) && *complete,
+                    (Ask::Get | Ask::SelfUpdate | Ask::Tls, _) => (200..300).contains(status) && *complete,
                     (_, Some(Outcome::Soap { answer: SoapAnswer::Fault { .. }, .. })) => true,
                     (_, Some(Outcome::Soap { answer: SoapAnswer::Result { .. }, .. })) => *complete,
                     (_, Some(_)) => false,

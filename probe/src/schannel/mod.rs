@@ -49,8 +49,10 @@ const WIDE_SIGNATURES: [u16; 20] = [
 pub struct Widening {
     /// Every suite in place of the profile's.
     pub suites: bool,
-    /// Every group and signature algorithm in place of the profile's.
+    /// Every group in place of the profile's.
     pub groups: bool,
+    /// Every signature algorithm in place of the profile's.
+    pub signatures: bool,
 }
 
 /// A hello of the reference client at `version`, widened, for the name in use, and the offer to record beside it.
@@ -71,9 +73,10 @@ pub fn hello_with(
     server_name: Option<String>,
     suites: Vec<u16>,
 ) -> (Hello, Offer) {
-    let wide = widening.groups;
-    let groups = if wide { WIDE_GROUPS.to_vec() } else { REFERENCE.groups.to_vec() };
-    let signatures = if wide { WIDE_SIGNATURES.to_vec() } else { REFERENCE.signatures.to_vec() };
+    let wide = widening.groups || widening.signatures;
+    let groups = if widening.groups { WIDE_GROUPS.to_vec() } else { REFERENCE.groups.to_vec() };
+    let signatures =
+        if widening.signatures { WIDE_SIGNATURES.to_vec() } else { REFERENCE.signatures.to_vec() };
     let offer = Offer {
         client: if widening.suites || wide || version != TLS12 { "all".into() } else { REFERENCE.id.into() },
         settings: Vec::new(),
@@ -108,4 +111,12 @@ pub fn hello_with(
         extensions,
     };
     (hello, offer)
+}
+
+/// The ids of the profiles, as a sentence of an error has them.
+pub const PROFILE_IDS: &str = "ws2008r2, ws2012, ws2012r2, ws2016, ws2019, ws2022 or ws2025";
+
+/// Whether a profile has this id.
+pub fn is_profile(id: &str) -> bool {
+    ["ws2008r2", "ws2012", "ws2012r2", "ws2016", "ws2019", "ws2022", "ws2025"].contains(&id)
 }

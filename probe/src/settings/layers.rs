@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, BadValue, ConnectTo, DnsServer, Family, ProxyChoice, Resolver, Settings, Span, Trust};
-use crate::evidence::Layer;
+use crate::evidence::{Layer, SpokenPlan};
+use crate::schannel;
 
 /// The settings file that is read where none is named.
 pub const FILE: &str = "wsusprobe.toml";
@@ -42,7 +43,9 @@ from_text!(
     Until,
     Output,
     Colour,
-    ProxyUser
+    ProxyUser,
+    Plan,
+    Client
 );
 
 impl FromText for String {
@@ -64,6 +67,12 @@ impl FromText for bool {
 impl FromText for u8 {
     fn from_text(text: &str) -> Result<Self, BadValue> {
         text.parse().map_err(|_| BadValue::new(text, "a number from 0 to 2"))
+    }
+}
+
+impl FromText for u32 {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        text.parse().ok().filter(|&number| number > 0).ok_or_else(|| BadValue::new(text, "a number from 1"))
     }
 }
 
@@ -89,7 +98,7 @@ impl FromText for Layer {
     }
 }
 
-by_text!(Until, Output, Colour, ProxyUser);
+by_text!(Until, Output, Colour, ProxyUser, Plan, Client);
 
 /// The time of a run: RFC 3339, or local where it has no zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +163,52 @@ impl std::str::FromStr for Until {
             .find(|layer| layer.word() == text)
             .map(Until)
             .ok_or_else(|| BadValue::new(text, "name, dial, proxy, tls, trust or http"))
+    }
+}
+
+/// How a server is enumerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan(pub SpokenPlan);
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            SpokenPlan::Near => "near",
+            SpokenPlan::Far => "far",
+            SpokenPlan::Polite => "polite",
+        })
+    }
+}
+
+impl std::str::FromStr for Plan {
+    type Err = BadValue;
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        match text {
+            "near" => Ok(Plan(SpokenPlan::Near)),
+            "far" => Ok(Plan(SpokenPlan::Far)),
+            _ => Err(BadValue::new(text, "near or far")),
+        }
+    }
+}
+
+/// A Windows Server by its profile's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client(pub String);
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Client {
+    type Err = BadValue;
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let id = text.to_ascii_lowercase();
+        match schannel::is_profile(&id) {
+            true => Ok(Client(id)),
+            false => Err(BadValue::new(text, schannel::PROFILE_IDS)),
+        }
     }
 }
 
@@ -368,6 +423,16 @@ layer! {
     deadline "deadline" one Span;
     /// Findings not to show.
     suppress "suppress" list String;
+    /// Versions, suites and order alone.
+    suites "suites" one bool;
+    /// How a server is enumerated.
+    plan "plan" one Plan;
+    /// One connection at a time.
+    polite "polite" one bool;
+    /// Connections in a second.
+    rate "rate" one u32;
+    /// Whose client is taken.
+    client "as" one Client;
     /// The forms of the report.
     output "output" list Output;
     /// No progress.
@@ -404,6 +469,11 @@ impl Given {
             timeout: given.timeout.unwrap_or(default.timeout),
             deadline: given.deadline.unwrap_or(default.deadline),
             suppress: given.suppress.unwrap_or_default(),
+            suites: given.suites.unwrap_or(default.suites),
+            plan: given.plan.map(|plan| plan.0),
+            polite: given.polite.unwrap_or(default.polite),
+            rate: given.rate,
+            client: given.client.map(|client| client.0),
         }
     }
 
@@ -565,6 +635,14 @@ pub const TEMPLATE: &str = r#"# Settings of wsusprobe. A flag or a WSUSPROBE_ va
 
 # Judge what is handed over and open no socket.
 #no-network = false
+
+# `wsusprobe tls`: versions, suites and order alone; one connection at a time; connections in a second; "near" or "far" by
+# the measured round trip where nothing is said; the Windows Server whose client is taken.
+#suites = false
+#polite = false
+#rate = 20
+#plan = "far"
+#as = "ws2012r2"
 
 # This server has no network by design.
 #disconnected = false

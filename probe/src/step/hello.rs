@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::codec::tls::{FlightReader, Hello, Reading, ServerFlight, alert_name};
+use crate::codec::tls::{FlightReader, Hello, Reading, ServerFlight, Until, alert_name};
 use crate::evidence::{Broken, HelloAnswer, Offer, Outcome, escape_bytes};
 use crate::net::{Stream, broken};
 
@@ -21,31 +21,40 @@ pub struct Answer {
     pub flight: Option<ServerFlight>,
 }
 
-/// Sends `hello` over `stream`, which is closed afterwards.
-pub async fn ask(mut stream: Stream, hello: &Hello, offer: Offer, wait: Duration) -> Answer {
-    let until = Instant::now() + wait;
-    let mut reader = FlightReader::default();
-    let mut buffer = vec![0; 16 * 1024];
+/// Sends `hello` over `stream` and reads what answers, until it is as much as `until` wants.
+pub async fn meet(
+    stream: &mut Stream,
+    hello: &Hello,
+    until: Until,
+    wait: Duration,
+) -> (Result<Reading, Broken>, FlightReader) {
+    let end = Instant::now() + wait;
+    let mut reader = FlightReader::new(until);
+    let mut buffer = [0; 8 * 1024];
     let mut random = [0; 32];
     // The random of a handshake that is never finished needs no secrecy, only to differ.
     let entropy = ring::rand::SystemRandom::new();
     let _ = ring::rand::SecureRandom::fill(&entropy, &mut random);
     // A peer that has closed already may still have said why: only a write that cannot end is an end.
-    let stuck = timeout_at(until, stream.write_all(&hello.bytes(&random))).await.is_err();
-    let answer = loop {
-        if stuck {
-            break Err(Broken::Timeout);
-        }
-        match timeout_at(until, stream.read(&mut buffer)).await {
-            Err(_) => break Err(Broken::Timeout),
-            Ok(Ok(0)) => break Err(Broken::Closed),
-            Ok(Err(error)) => break Err(broken(&error)),
+    if timeout_at(end, stream.write_all(&hello.bytes(&random))).await.is_err() {
+        return (Err(Broken::Timeout), reader);
+    }
+    loop {
+        match timeout_at(end, stream.read(&mut buffer)).await {
+            Err(_) => return (Err(Broken::Timeout), reader),
+            Ok(Ok(0)) => return (Err(Broken::Closed), reader),
+            Ok(Err(error)) => return (Err(broken(&error)), reader),
             Ok(Ok(count)) => match reader.push(&buffer[..count]) {
                 Reading::More => {}
-                other => break Ok(other),
+                other => return (Ok(other), reader),
             },
         }
-    };
+    }
+}
+
+/// Sends `hello` over `stream`, which is closed afterwards.
+pub async fn ask(mut stream: Stream, hello: &Hello, offer: Offer, wait: Duration) -> Answer {
+    let (answer, reader) = meet(&mut stream, hello, Until::Done, wait).await;
     let raw = (!reader.bytes().is_empty()).then(|| escape_bytes(reader.bytes()));
     let (answer, flight) = match answer {
         Ok(Reading::Flight(flight)) => (answered(&flight), Some(flight)),

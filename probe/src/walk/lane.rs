@@ -1,7 +1,7 @@
 //! One lane, step by step, up to what its path asks at its end.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Began, Peer, Reached, Walker, issuers};
 use crate::codec::soap;
@@ -17,6 +17,21 @@ use crate::settings::ProxyKind;
 use crate::step::dial::Lane;
 use crate::step::exchange::Request;
 use crate::step::{chain, dial, exchange, handshake, hello, proxy};
+
+/// What came of a path's own hello.
+#[derive(Default)]
+pub(super) struct Greeted {
+    /// The version and suite chosen, where there was a ServerHello.
+    known: Option<(u16, u16)>,
+    /// Whether what answers may speak TLS at all.
+    speaks_tls: bool,
+    /// Whether the flight came whole, at the version offered.
+    passed: bool,
+    /// The chain, where it was looked at.
+    chain: Option<ChainSeen>,
+    /// The peer.
+    peer: Option<Peer>,
+}
 
 impl Walker<'_> {
     /// Opens a connection to a path's target on a lane, through its proxy; nothing is recorded.
@@ -42,6 +57,7 @@ impl Walker<'_> {
         let subject = path.target.subject();
         let mut reached = Reached::default();
 
+        let opening = Instant::now();
         let began = Began::now();
         let (outcome, stream) = dial::connect(&self.net, lane, wait).await;
         self.record(path, Some(lane), Layer::Dial, &hop_subject, &began, None, outcome, None);
@@ -67,6 +83,7 @@ impl Walker<'_> {
             }
             _ => Box::new(stream),
         };
+        let round_trip = opening.elapsed();
         if path.until == Layer::Proxy {
             reached.done = true;
             return reached;
@@ -84,7 +101,12 @@ impl Walker<'_> {
         let (stream, peer, accepted) = match known {
             Some(peer) => (stream, Some(peer.clone()), true),
             None => {
-                let Some((chain, peer)) = self.first_flight(path, lane, stream, wait).await else {
+                let greeted = self.first_flight(path, lane, stream, round_trip, wait).await;
+                if path.ask == Ask::Tls && greeted.speaks_tls {
+                    self.spoken(path, lane, greeted.known, round_trip, wait).await;
+                    self.clients(path, lane, wait).await;
+                }
+                let (true, chain, peer) = (greeted.passed, greeted.chain, greeted.peer) else {
                     return reached;
                 };
                 if path.until == Layer::Tls {
@@ -148,10 +170,11 @@ impl Walker<'_> {
         path: &PathInfo,
         lane: Lane,
         stream: Stream,
+        round_trip: Duration,
         wait: Duration,
-    ) -> Option<(Option<ChainSeen>, Option<Peer>)> {
+    ) -> Greeted {
         let subject = path.target.subject();
-        let none = Widening { suites: false, groups: false };
+        let none = Widening { suites: false, groups: false, signatures: false };
         let (greeting, offer) = schannel::hello(TLS12, none, self.server_name(path));
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
@@ -160,24 +183,38 @@ impl Walker<'_> {
             answer.outcome,
             Outcome::Hello { answer: HelloAnswer::Broken { how: Broken::Timeout }, .. }
         );
+        let not_tls = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::NotTls { .. }, .. });
         let broken = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::Broken { .. }, .. });
         self.record(path, Some(lane), Layer::Tls, &subject, &began, None, answer.outcome, answer.raw);
+        let mut greeted = Greeted {
+            known: answer.flight.as_ref().map(|flight| (flight.version, flight.suite)),
+            speaks_tls: !plain && !silent && !not_tls,
+            ..Greeted::default()
+        };
         let flight = match answer.flight {
             Some(flight) if flight.version == TLS12 && flight.complete => flight,
             // Another version is an answer in itself; a flight cut short leaves nothing to look at.
-            Some(_) => return None,
+            Some(flight) => {
+                if flight.version <= TLS12 && flight.alert.is_none() {
+                    self.small_answer(path, lane, wait).await;
+                }
+                return greeted;
+            }
             None => {
-                if !plain && !silent {
-                    let answered = self.differentials(path, lane, wait).await;
+                if silent {
+                    self.small_answer(path, lane, wait).await;
+                } else if !plain {
+                    let answered = self.differentials(path, lane, round_trip, wait).await;
                     if broken && !answered && path.proxy.is_some() {
                         self.tunnel_or_policy(path, lane, wait).await;
                     }
                 }
-                return None;
+                return greeted;
             }
         };
+        greeted.passed = true;
         if path.until == Layer::Tls {
-            return Some((None, None));
+            return greeted;
         }
         let began = Began::now();
         let fetcher = issuers::Fetcher { walker: self, wait };
@@ -188,8 +225,9 @@ impl Walker<'_> {
             self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
         }
         let suite = flight.suite;
-        let peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, suite });
-        Some((chain, peer))
+        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, suite });
+        greeted.chain = chain;
+        greeted
     }
 
     /// The name that a hello carries: none for an address (RFC 6066 section 3).
@@ -209,7 +247,7 @@ impl Walker<'_> {
         let request = match path.ask {
             Ask::AuthConfig => Some(soap::GET_AUTH_CONFIG),
             Ask::ClientConfig => Some(soap::GET_CONFIG),
-            Ask::Get | Ask::SelfUpdate => None,
+            Ask::Get | Ask::SelfUpdate | Ask::Tls => None,
         };
         let Some(answer) = self.exchange(path, lane, stream, &path.target, request, None, wait).await else {
             return;

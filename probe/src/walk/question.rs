@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 
-use super::{BESIDE, Began, CONTROL_HOST, MOST_ELIMINATIONS, Walker};
+use super::{BESIDE, Began, CONTROL_HOST, Walker};
 use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
 use crate::evidence::{Ask, Broken, Layer, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target};
 use crate::schannel;
@@ -14,47 +14,57 @@ use crate::settings::ProxyHop;
 use crate::step::dial::Lane;
 use crate::step::{hello, proxy};
 
+/// A code point of the range that RFC 8701 keeps from ever becoming a suite.
+const UNASSIGNED_SUITE: u16 = 0xdada;
+
 impl Walker<'_> {
-    /// Asks again with one difference each: another version, every suite, every group. Whether any was answered.
-    pub(super) async fn differentials(&self, path: &PathInfo, lane: Lane, wait: Duration) -> bool {
-        let none = Widening { suites: false, groups: false };
-        let all = Widening { suites: true, groups: true };
+    /// Asks again with one difference each: another version, every suite, every group, every signature algorithm; and
+    /// what the server speaks at all. Whether any was answered.
+    pub(super) async fn differentials(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        round_trip: Duration,
+        wait: Duration,
+    ) -> bool {
+        let none = Widening { suites: false, groups: false, signatures: false };
+        let all = Widening { suites: true, groups: true, signatures: true };
         let asks = [
             ("TLS 1.0 alone", TLS10, all),
             ("TLS 1.1 alone", TLS11, all),
             ("TLS 1.3 alone", TLS13, all),
             ("every suite at TLS 1.2", TLS12, Widening { suites: true, ..none }),
-            ("every group and signature at TLS 1.2", TLS12, Widening { groups: true, ..none }),
+            ("every group at TLS 1.2", TLS12, Widening { groups: true, ..none }),
+            ("every signature algorithm at TLS 1.2", TLS12, Widening { signatures: true, ..none }),
+            ("every group and signature at TLS 1.2", TLS12, Widening { suites: false, ..all }),
             ("every suite, group and signature at TLS 1.2", TLS12, all),
         ];
-        let answers = join_all(asks.map(|(question, version, widening)| async move {
+        let one = |(question, version, widening)| async move {
             let (greeting, offer) = schannel::hello(version, widening, self.server_name(path));
             self.differential(path, lane, question, greeting, offer, wait).await
-        }))
-        .await;
-        let more_suites = answers[3].filter(|&(version, _)| version == TLS12);
-        if let (Some(first), None) = (more_suites, answers[4]) {
-            self.eliminate(path, lane, first.1, wait).await;
+        };
+        let mut answers = Vec::with_capacity(asks.len());
+        if self.settings.polite {
+            for ask in asks {
+                answers.push(one(ask).await);
+            }
+        } else {
+            answers = join_all(asks.map(one)).await;
         }
-        answers.iter().any(Option::is_some)
+        let answered = answers.iter().copied().flatten().next();
+        if answered.is_some() {
+            let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
+            self.spoken(path, lane, at_12.or(answered), round_trip, wait).await;
+        }
+        answered.is_some()
     }
 
-    /// The rest of a server's suites, one hello each, until it refuses.
-    pub(super) async fn eliminate(&self, path: &PathInfo, lane: Lane, first: u16, wait: Duration) {
-        let widening = Widening { suites: true, groups: false };
-        let (whole, _) = schannel::hello(TLS12, widening, None);
-        let mut left: Vec<u16> = whole.suites.into_iter().filter(|&suite| suite != first).collect();
-        for _ in 0..MOST_ELIMINATIONS {
-            let (greeting, offer) =
-                schannel::hello_with(TLS12, widening, self.server_name(path), left.clone());
-            match self
-                .differential(path, lane, "the suites that are left at TLS 1.2", greeting, offer, wait)
-                .await
-            {
-                Some((TLS12, suite)) if left.contains(&suite) => left.retain(|&other| other != suite),
-                _ => break,
-            }
-        }
+    /// Whether an answer of a few bytes comes where a whole flight did not: an alert, to a suite that nobody has.
+    pub(super) async fn small_answer(&self, path: &PathInfo, lane: Lane, wait: Duration) {
+        let none = Widening { suites: false, groups: false, signatures: false };
+        let (greeting, offer) =
+            schannel::hello_with(TLS12, none, self.server_name(path), vec![UNASSIGNED_SUITE]);
+        self.differential(path, lane, "an answer of a few bytes", greeting, offer, wait).await;
     }
 
     pub(super) async fn differential(
@@ -114,7 +124,7 @@ impl Walker<'_> {
     async fn proxy_speaks_tls(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
         let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
         let subject = crate::evidence::host_port(&hop.host, hop.port);
-        let all = Widening { suites: true, groups: true };
+        let all = Widening { suites: true, groups: true, signatures: true };
         let server_name = hop.host.parse::<IpAddr>().is_err().then(|| hop.host.clone());
         let (greeting, offer) = schannel::hello(TLS12, all, server_name);
         let began = Began::now();
@@ -173,7 +183,7 @@ impl Walker<'_> {
         let target = Target { scheme: Scheme::Https, host: CONTROL_HOST.into(), port: 443, path: "/".into() };
         let control = self.also(path, PathRole::Control, target, Some(hop.clone()), Ask::Get, Layer::Tls);
         let Some(stream) = self.open(&control, lane, wait).await else { return };
-        let none = Widening { suites: false, groups: false };
+        let none = Widening { suites: false, groups: false, signatures: false };
         let (greeting, offer) = schannel::hello(TLS12, none, Some(CONTROL_HOST.into()));
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
@@ -187,7 +197,7 @@ impl Walker<'_> {
         if path.target.scheme != Scheme::Http || path.proxy.is_some() || !path.needed {
             return;
         }
-        let all = Widening { suites: true, groups: true };
+        let all = Widening { suites: true, groups: true, signatures: true };
         let (greeting, offer) = schannel::hello(TLS12, all, self.server_name(path));
         self.differential(path, lane, "TLS on the same port", greeting, offer, wait).await;
     }

@@ -1,0 +1,102 @@
+//! What a server speaks, asked over a path's own connections.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::{Began, Walker};
+use crate::codec::tls::{Hello, Reading, Until};
+use crate::enumerate::{self, FAR, Peer, Reply, Terms};
+use crate::evidence::{Broken, Layer, Outcome, PathInfo, Spoken, SpokenPlan};
+use crate::step::dial::Lane;
+use crate::step::hello;
+
+/// How long a hello is waited for, at least, however near the server is.
+const PATIENCE: Duration = Duration::from_millis(2000);
+/// How long before the deadline what was found is written down.
+const MARGIN: Duration = Duration::from_millis(150);
+
+/// A path's target on a lane.
+struct Target<'a, 'w> {
+    walker: &'a Walker<'w>,
+    path: &'a PathInfo,
+    lane: Lane,
+    wait: Duration,
+}
+
+impl Peer for Target<'_, '_> {
+    async fn ask(&self, hello: &Hello, until: Until) -> Reply {
+        let Some(mut stream) = self.walker.open(self.path, self.lane, self.wait).await else {
+            return Reply::Lost;
+        };
+        match hello::meet(&mut stream, hello, until, self.wait).await {
+            (Ok(Reading::Flight(flight)), _) => Reply::Flight(Box::new(flight)),
+            (Ok(Reading::Alert(code)), _) => Reply::Alert(code),
+            (Ok(Reading::PlainHttp(_) | Reading::NotTls(_) | Reading::More), _) => Reply::NotTls,
+            // A flight that was broken off named a suite all the same.
+            (Err(how), reader) => match (reader.cut(), how) {
+                (Some(flight), _) => Reply::Flight(Box::new(flight)),
+                (None, Broken::Closed) => Reply::Closed,
+                (None, Broken::Reset) => Reply::Reset,
+                (None, Broken::Timeout) => Reply::Silence,
+            },
+        }
+    }
+}
+
+impl Walker<'_> {
+    /// Enumerates what a path's target speaks, on one lane of the path. `known` is what a client's hello met, `round_trip`
+    /// how long a connection took, through the proxy where there is one.
+    pub(super) async fn spoken(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        known: Option<(u16, u16)>,
+        round_trip: Duration,
+        wait: Duration,
+    ) {
+        {
+            let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if log.enumerated.contains(&path.id) {
+                return;
+            }
+            log.enumerated.push(path.id.clone());
+        }
+        let began = Began::now();
+        let plan = match (self.settings.polite, self.settings.plan) {
+            (true, _) => SpokenPlan::Polite,
+            (false, Some(plan)) => plan,
+            (false, None) if round_trip >= FAR => SpokenPlan::Far,
+            (false, None) => SpokenPlan::Near,
+        };
+        let terms = Terms {
+            server_name: self.server_name(path),
+            plan,
+            rate: self.settings.rate,
+            suites_only: self.settings.suites,
+            round_trip,
+            known,
+        };
+        let wait = wait.min(PATIENCE.max(round_trip * 20));
+        let target = Target { walker: self, path, lane, wait };
+        let found = RefCell::new(Spoken::default());
+        let until = self.net.deadline.checked_sub(MARGIN).unwrap_or(self.net.deadline);
+        let asked = enumerate::enumerate(&target, &terms, &found);
+        if tokio::time::timeout_at(tokio::time::Instant::from_std(until), asked).await.is_err() {
+            found.borrow_mut().unfinished =
+                format!("the deadline of {} came first, so that more may be spoken", self.settings.deadline);
+        }
+        let outcome = Outcome::Spoken(Box::new(found.into_inner()));
+        let subject = path.target.subject();
+        self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(SPOKEN), outcome, None);
+    }
+}
+
+/// The question under which an enumeration stands.
+pub const SPOKEN: &str = "what the server speaks";
+
+impl Walker<'_> {
+    /// Tries on the wire what each Windows Server sends.
+    pub(super) async fn clients(&self, path: &PathInfo, lane: Lane, wait: Duration) {
+        let _ = (path, lane, wait);
+    }
+}
