@@ -432,7 +432,7 @@ layer! {
     /// Connections in a second.
     rate "rate" one u32;
     /// Whose client is taken.
-    client "as" one Client;
+    r#as "as" one Client;
     /// The forms of the report.
     output "output" list Output;
     /// No progress.
@@ -473,7 +473,7 @@ impl Given {
             plan: given.plan.map(|plan| plan.0),
             polite: given.polite.unwrap_or(default.polite),
             rate: given.rate,
-            client: given.client.map(|client| client.0),
+            client: given.r#as.map(|client| client.0),
         }
     }
 
