@@ -16,6 +16,8 @@ pub struct Hello {
     pub random: [u8; 32],
     /// The list of the `supported_versions` extension; empty without it.
     pub versions: Vec<u16>,
+    /// The session identifier, which TLS 1.3 has the server send back.
+    pub session: Vec<u8>,
     /// Cipher suites, the client's preference.
     pub suites: Vec<u16>,
     /// The server name; `None` without the extension.
@@ -24,6 +26,8 @@ pub struct Hello {
     pub groups: Option<Vec<u16>>,
     /// `signature_algorithms`; `None` without the extension.
     pub signatures: Option<Vec<u16>>,
+    /// Groups of `key_share`, empty where it asks to be asked for one; `None` without the extension.
+    pub key_shares: Option<Vec<u16>>,
     /// ALPN protocols.
     pub alpn: Vec<String>,
     /// Types of all extensions, in order.
@@ -38,6 +42,11 @@ impl Hello {
         } else {
             self.versions.contains(&version)
         }
+    }
+
+    /// Whether it asks for secure renegotiation: by the extension, or by the suite that stands for it.
+    pub fn renegotiates(&self) -> bool {
+        self.extensions.contains(&0xff01) || self.suites.contains(&0x00ff)
     }
 
     /// The newest version that it offers, GREASE aside.
@@ -131,7 +140,7 @@ pub fn parse(body: &[u8]) -> Option<Hello> {
     let mut hello = Hello { legacy_version: rest.u16()?, ..Hello::default() };
     hello.random = *rest.take(32)?.first_chunk()?;
     let session = usize::from(rest.u8()?);
-    rest.take(session)?;
+    hello.session = rest.take(session)?.to_vec();
     let suites = usize::from(rest.u16()?);
     hello.suites = codes(rest.take(suites)?)?;
     let methods = usize::from(rest.u8()?);
@@ -174,6 +183,17 @@ pub fn parse(body: &[u8]) -> Option<Hello> {
             43 => {
                 let size = usize::from(data.u8()?);
                 hello.versions = codes(data.take(size)?)?;
+            }
+            51 => {
+                let size = usize::from(data.u16()?);
+                let mut list = Reader(data.take(size)?);
+                let mut groups = Vec::new();
+                while !list.0.is_empty() {
+                    groups.push(list.u16()?);
+                    let size = usize::from(list.u16()?);
+                    list.take(size)?;
+                }
+                hello.key_shares = Some(groups);
             }
             _ => {}
         }

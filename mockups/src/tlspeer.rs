@@ -1,6 +1,10 @@
 //! A TLS server that reads the hello itself, decides by a policy, and then serves the session for real, writes a
 //! clear flight from memory, or refuses.
 
+mod flight;
+mod suites;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +22,9 @@ use crate::authority::Key;
 use crate::hello::{self, Hello, Opening};
 use crate::journal::{Event, Journal};
 use crate::listen::{self, Prefixed};
+pub use flight::Wrong;
+use flight::{certificates, has_share, message, noise, records};
+use suites::{Agreed, Exchange, SERVED, Unfit};
 
 /// How a session is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +61,18 @@ pub enum ClientCertificate {
     Required,
 }
 
-/// What is done instead of TLS.
+/// Whose order decides among what both have: suites, groups, signature schemes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The server's.
+    Server,
+    /// The client's.
+    Client,
+    /// The server's, but for clients that prefer ChaCha20 its suites come first.
+    ServerButChaCha,
+}
+
+/// What is done instead of TLS, or in the midst of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hostile {
     /// A Certificate message of 16 MB.
@@ -63,6 +81,20 @@ pub enum Hostile {
     Drip,
     /// Bytes without meaning.
     Garbage,
+    /// A suite that the client did not offer, to every hello.
+    UnofferedSuite,
+    /// A version that the client did not offer, to every hello.
+    UnofferedVersion,
+    /// After its ServerHello an alert, `handshake_failure`. Where nothing is in common it refuses, as in all below.
+    AlertAfterHello,
+    /// After its ServerHello nothing, and the connection stays.
+    SilenceAfterHello,
+    /// 20,000 records without content before its flight.
+    EmptyRecords,
+    /// A list of 1,000 certificates, its own again and again.
+    ManyCertificates,
+    /// After its ServerHello a Certificate message whose three lengths are 2^24 - 1, of which nothing comes.
+    HugeLength,
 }
 
 /// What answers plain HTTP.
@@ -79,16 +111,31 @@ pub enum ToPlain {
 pub struct Policy {
     /// Versions: 0x0301 is TLS 1.0.
     pub versions: Vec<u16>,
-    /// Suites in the server's order; `None`: those of the TLS library.
+    /// Suites in the server's order; `None`: those of the TLS library. Each is agreed to in the versions that it is for.
     pub suites: Option<Vec<u16>>,
+    /// Suites of one version, over `suites`, whatever they are for.
+    pub suites_of: BTreeMap<u16, Vec<u16>>,
+    /// Whose order decides.
+    pub order: Order,
     /// Groups in the server's order.
     pub groups: Vec<u16>,
-    /// Signature schemes of which one must be offered; `None`: any.
+    /// Signature schemes in the server's order, of which one that fits the key must be offered, by hellos that name any;
+    /// `None`: any.
     pub signatures: Option<Vec<u16>>,
+    /// Suites are agreed to whatever key they need, as if there were a certificate for each; there is one chain.
+    pub both_keys: bool,
+    /// Application protocols in the server's order. Empty: ALPN is not known.
+    pub alpn: Vec<String>,
     /// Known server names; `None`: any, also none.
     pub names: Option<Vec<String>>,
     /// How it refuses.
     pub refusal: Refusal,
+    /// How it refuses where no version is in common; `None`: as else.
+    pub version_refusal: Option<Refusal>,
+    /// The longest hello that it bears, in bytes of its records; `None`: any.
+    pub longest_hello: Option<usize>,
+    /// What it does with a longer one; `None`: as it refuses else.
+    pub long_refusal: Option<Refusal>,
     /// When.
     pub when: RefuseWhen,
     /// Client certificates.
@@ -97,8 +144,13 @@ pub struct Policy {
     pub dh_bits: u16,
     /// Write the flight from memory although the session could be served.
     pub scripted: bool,
+    /// Put bytes without meaning where flights from memory have a signature or a public key, which costs nothing and
+    /// tells nobody who does not check.
+    pub unsigned: bool,
     /// Misbehave instead.
     pub hostile: Option<Hostile>,
+    /// Write the flight from memory, with that field of its ServerHello wrong.
+    pub wrong: Option<Wrong>,
     /// What answers plain HTTP.
     pub to_plain: ToPlain,
 }
@@ -108,101 +160,27 @@ impl Default for Policy {
         Policy {
             versions: vec![0x0303, 0x0304],
             suites: None,
+            suites_of: BTreeMap::new(),
+            order: Order::Server,
             groups: vec![0x001d, 0x0017, 0x0018],
             signatures: None,
+            both_keys: false,
+            alpn: Vec::new(),
             names: None,
             refusal: Refusal::Alert(None),
+            version_refusal: None,
+            longest_hello: None,
+            long_refusal: None,
             when: RefuseWhen::Unfit,
             client_certificate: ClientCertificate::Ignored,
             dh_bits: 2048,
             scripted: false,
+            unsigned: false,
             hostile: None,
+            wrong: None,
             to_plain: ToPlain::Reset,
         }
     }
-}
-
-/// The suites that the TLS library can serve, its order.
-const SERVED: &[u16] = &[0x1302, 0x1301, 0x1303, 0xc030, 0xc02f, 0xcca8, 0xc02c, 0xc02b, 0xcca9];
-
-/// Why a hello is refused, as the number of the alert that says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unfit(u8);
-
-/// What was agreed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Agreed {
-    version: u16,
-    suite: u16,
-    group: u16,
-}
-
-impl Policy {
-    fn agree(&self, hello: &Hello, rsa: bool) -> Result<Agreed, Unfit> {
-        if let Some(names) = &self.names {
-            let known =
-                hello.server_name.as_ref().is_some_and(|n| names.iter().any(|k| k.eq_ignore_ascii_case(n)));
-            if !known {
-                return Err(Unfit(112));
-            }
-        }
-        let version = self.versions.iter().copied().filter(|v| hello.offers(*v)).max().ok_or(Unfit(70))?;
-        let offered = hello.groups.clone().unwrap_or_else(|| vec![0x0017]);
-        let group = self.groups.iter().copied().find(|g| offered.contains(g));
-        let suites = self.suites.as_deref().unwrap_or(SERVED);
-        let suite = suites
-            .iter()
-            .copied()
-            .filter(|s| hello.suites.contains(s))
-            .filter(|s| (version == 0x0304) == (s >> 8 == 0x13))
-            .filter(|s| version >= 0x0303 || !needs_tls12(*s))
-            .filter(|s| Exchange::of(*s).fits(rsa))
-            .find(|s| !Exchange::of(*s).needs_group() || group.is_some())
-            .ok_or(Unfit(40))?;
-        if let (Some(known), Some(offered)) = (&self.signatures, &hello.signatures)
-            && Exchange::of(suite) != Exchange::Rsa
-            && !known.iter().any(|s| offered.contains(s))
-        {
-            return Err(Unfit(40));
-        }
-        Ok(Agreed { version, suite, group: group.unwrap_or(0x0017) })
-    }
-}
-
-/// How a suite exchanges keys and signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Exchange {
-    Tls13,
-    EcdheRsa,
-    EcdheEcdsa,
-    DheRsa,
-    Rsa,
-}
-
-impl Exchange {
-    fn of(suite: u16) -> Exchange {
-        match suite {
-            0x1300..=0x13ff => Exchange::Tls13,
-            0xc011..=0xc014 | 0xc027 | 0xc028 | 0xc02f | 0xc030 | 0xcca8 => Exchange::EcdheRsa,
-            0xc006..=0xc00a | 0xc023 | 0xc024 | 0xc02b | 0xc02c | 0xcca9 => Exchange::EcdheEcdsa,
-            0x0016 | 0x0033 | 0x0039 | 0x0067 | 0x006b | 0x009e | 0x009f | 0xccaa => Exchange::DheRsa,
-            _ => Exchange::Rsa,
-        }
-    }
-    fn fits(self, rsa: bool) -> bool {
-        match self {
-            Exchange::Tls13 => true,
-            Exchange::EcdheEcdsa => !rsa,
-            _ => rsa,
-        }
-    }
-    fn needs_group(self) -> bool {
-        matches!(self, Exchange::Tls13 | Exchange::EcdheRsa | Exchange::EcdheEcdsa)
-    }
-}
-
-fn needs_tls12(suite: u16) -> bool {
-    matches!(suite, 0x003b..=0x0040 | 0x0067 | 0x006a | 0x006b | 0x009c..=0x00a7 | 0xc023..=0xc032 | 0xcca8..=0xccaa)
 }
 
 /// A TLS server: its certificates, sent exactly in this order, its key and its policy.
@@ -229,8 +207,9 @@ impl TlsPeer {
         name: &str,
         journal: &Journal,
     ) -> Option<TlsStream<Prefixed<TcpStream>>> {
+        let refusal = self.policy.refusal;
         if self.policy.when == RefuseWhen::BeforeHello {
-            self.refuse(stream, 40, 0x0303).await;
+            self.refuse(stream, refusal, 40, 0x0303).await;
             return None;
         }
         let (hello, raw) = match hello::read(&mut stream).await.ok()? {
@@ -240,38 +219,50 @@ impl TlsPeer {
                 return None;
             }
             Opening::Malformed(_) => {
-                self.refuse(stream, 50, 0x0303).await;
+                self.refuse(stream, refusal, 50, 0x0303).await;
                 return None;
             }
             Opening::Nothing => return None,
         };
         journal.add(Event::Hello { listener: name.to_owned(), hello: hello.clone() });
-        if let Some(hostile) = self.policy.hostile {
-            self.misbehave(stream, hostile).await;
+        if self.policy.longest_hello.is_some_and(|most| raw.len() > most) {
+            let refusal = self.policy.long_refusal.unwrap_or(refusal);
+            self.refuse(stream, refusal, 50, hello.legacy_version).await;
+            return None;
+        }
+        if let Some(hostile) = self.policy.hostile.filter(|hostile| hostile.heedless()) {
+            self.misbehave(stream, hostile, self.heedless(hostile, &hello), &hello).await;
             return None;
         }
         if self.policy.when == RefuseWhen::Always {
-            self.refuse(stream, 40, hello.legacy_version).await;
+            self.refuse(stream, refusal, 40, hello.legacy_version).await;
             return None;
         }
         let agreed = match self.policy.agree(&hello, self.rsa) {
             Ok(agreed) => agreed,
-            Err(Unfit(alert)) => {
-                self.refuse(stream, alert, hello.legacy_version).await;
+            Err(Unfit { alert, version }) => {
+                let refusal = self.policy.version_refusal.filter(|_| version).unwrap_or(refusal);
+                self.refuse(stream, refusal, alert, hello.legacy_version).await;
                 return None;
             }
         };
+        if let Some(hostile) = self.policy.hostile {
+            self.misbehave(stream, hostile, agreed, &hello).await;
+            return None;
+        }
         let served = SERVED.contains(&agreed.suite)
             && agreed.version >= 0x0303
             && matches!(agreed.group, 0x0017 | 0x0018 | 0x001d)
-            && !self.policy.scripted;
+            && Exchange::of(agreed.suite).fits(self.rsa)
+            && !self.policy.scripted
+            && self.policy.wrong.is_none();
         match self.key.as_ref().filter(|_| served) {
             Some(key) => {
                 let config = self.config(agreed, key.clone()).ok()?;
                 TlsAcceptor::from(Arc::new(config)).accept(Prefixed::new(raw, stream)).await.ok()
             }
             None => {
-                self.play(stream, agreed, &hello.random).await;
+                self.play(stream, agreed, &hello).await;
                 None
             }
         }
@@ -280,7 +271,7 @@ impl TlsPeer {
     fn config(&self, agreed: Agreed, key: Arc<dyn SigningKey>) -> Result<ServerConfig, rustls::Error> {
         let mut provider = ring::default_provider();
         provider.cipher_suites.retain(|s| u16::from(s.suite()) == agreed.suite);
-        provider.kx_groups.retain(|g| self.policy.groups.contains(&u16::from(g.name())));
+        provider.kx_groups.retain(|g| u16::from(g.name()) == agreed.group);
         let version =
             if agreed.version == 0x0304 { &rustls::version::TLS13 } else { &rustls::version::TLS12 };
         let builder =
@@ -296,11 +287,14 @@ impl TlsPeer {
             }
         };
         let certified = CertifiedKey::new(self.chain.clone(), key);
-        Ok(builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified))))
+        let mut config =
+            builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+        config.alpn_protocols = self.policy.alpn.iter().map(|p| p.clone().into_bytes()).collect();
+        Ok(config)
     }
 
-    async fn refuse(&self, mut stream: TcpStream, fitting: u8, version: u16) {
-        match self.policy.refusal {
+    async fn refuse(&self, mut stream: TcpStream, how: Refusal, fitting: u8, version: u16) {
+        match how {
             Refusal::Alert(number) => {
                 let version = version.clamp(0x0301, 0x0303).to_be_bytes();
                 let alert = [21, version[0], version[1], 0, 2, 2, number.unwrap_or(fitting)];
@@ -323,10 +317,31 @@ impl TlsPeer {
         }
     }
 
-    async fn misbehave(&self, mut stream: TcpStream, how: Hostile) {
+    /// What is answered by a peer that does not heed the hello.
+    fn heedless(&self, how: Hostile, hello: &Hello) -> Agreed {
+        let policy = Policy { names: None, ..self.policy.clone() };
+        let agreed = policy.agree(hello, self.rsa).unwrap_or(Agreed::USUAL);
+        match how {
+            Hostile::UnofferedSuite => {
+                let own = self.policy.suites_of.get(&agreed.version).or(self.policy.suites.as_ref());
+                let suites = own.map_or(SERVED, Vec::as_slice);
+                let others = suites.iter().copied().chain(0x0001..=0xffff);
+                let of_version = |suite: &u16| (agreed.version == 0x0304) == (suite >> 8 == 0x13);
+                let suite = others.filter(of_version).find(|suite| !hello.suites.contains(suite));
+                Agreed { suite: suite.unwrap_or(0xffff), ..agreed }
+            }
+            Hostile::UnofferedVersion => {
+                let version = (0x0301..=0x0305).rev().find(|v| *v != 0x0304 && !hello.offers(*v));
+                Agreed { version: version.unwrap_or(0x0300), ..agreed }
+            }
+            _ => Agreed::USUAL,
+        }
+    }
+
+    async fn misbehave(&self, mut stream: TcpStream, how: Hostile, agreed: Agreed, hello: &Hello) {
         match how {
             Hostile::HugeCertificate => {
-                let mut flight = records(0x0303, &server_hello(0x0303, 0xc02f));
+                let mut flight = self.server_hello(agreed, hello);
                 // A Certificate message that announces 16 MB and sends them.
                 let mut head = vec![11, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0xff, 0xff, 0xf9];
                 head.resize(16_000, 0x30);
@@ -341,7 +356,7 @@ impl TlsPeer {
                 finish(stream).await;
             }
             Hostile::Drip => {
-                for byte in self.flight(Agreed { version: 0x0303, suite: 0xc02f, group: 0x0017 }, &[0; 32]) {
+                for byte in self.flight(agreed, hello) {
                     if stream.write_all(&[byte]).await.is_err() {
                         return;
                     }
@@ -354,119 +369,84 @@ impl TlsPeer {
                 let _ = stream.write_all(&noise).await;
                 finish(stream).await;
             }
+            Hostile::UnofferedSuite | Hostile::UnofferedVersion => self.play(stream, agreed, hello).await,
+            Hostile::AlertAfterHello => {
+                let version = agreed.version.min(0x0303).to_be_bytes();
+                let mut flight = self.server_hello(agreed, hello);
+                flight.extend([21, version[0], version[1], 0, 2, 2, 40]);
+                let _ = stream.write_all(&flight).await;
+                finish(stream).await;
+            }
+            Hostile::SilenceAfterHello => {
+                let _ = stream.write_all(&self.server_hello(agreed, hello)).await;
+                listen::drain(&mut stream, Duration::from_secs(600)).await;
+            }
+            Hostile::EmptyRecords => {
+                let version = agreed.version.min(0x0303).to_be_bytes();
+                let empty = [22, version[0], version[1], 0, 0].repeat(20_000);
+                if stream.write_all(&empty).await.is_ok() {
+                    self.play(stream, agreed, hello).await;
+                }
+            }
+            Hostile::ManyCertificates => {
+                let mut flight = self.server_hello(agreed, hello);
+                let list = self.chain.iter().cycle().take(1000).map(AsRef::as_ref);
+                flight.extend(records(agreed.version, &certificates(list)));
+                flight.extend(records(agreed.version, &message(14, &[])));
+                let _ = stream.write_all(&flight).await;
+                finish(stream).await;
+            }
+            Hostile::HugeLength => {
+                let mut flight = self.server_hello(agreed, hello);
+                let head = [&[11][..], &[0xff; 9], &noise(100)].concat();
+                flight.extend(records(agreed.version, &head));
+                let _ = stream.write_all(&flight).await;
+                listen::drain(&mut stream, Duration::from_secs(600)).await;
+            }
         }
     }
 
-    async fn play(&self, mut stream: TcpStream, agreed: Agreed, random: &[u8; 32]) {
-        if stream.write_all(&self.flight(agreed, random)).await.is_err() {
+    /// Writes the flight; after a HelloRetryRequest another hello is read, and answered once.
+    async fn play(&self, mut stream: TcpStream, agreed: Agreed, hello: &Hello) {
+        if stream.write_all(&self.flight(agreed, hello)).await.is_err() {
+            return;
+        }
+        if agreed.version == 0x0304 && !has_share(hello, agreed.group) {
+            if let Ok(Opening::Hello(second, _)) = hello::read(&mut stream).await
+                && has_share(&second, agreed.group)
+            {
+                let _ = stream.write_all(&self.flight(agreed, &second)).await;
+            }
+            finish(stream).await;
             return;
         }
         let mut scrap = [0; 1024];
         let more = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut scrap)).await;
         if matches!(more, Ok(Ok(1..))) {
-            let version = agreed.version.to_be_bytes();
+            let version = agreed.version.min(0x0303).to_be_bytes();
             let _ = stream.write_all(&[21, version[0], version[1], 0, 2, 2, 40]).await;
         }
         finish(stream).await;
     }
+}
 
-    /// A true signature where the library can make one (TLS 1.2), else bytes of its size.
-    fn sign(&self, version: u16, what: &[u8]) -> Vec<u8> {
-        let scheme =
-            if self.rsa { SignatureScheme::RSA_PKCS1_SHA256 } else { SignatureScheme::ECDSA_NISTP256_SHA256 };
-        let signer =
-            self.key.as_ref().filter(|_| version == 0x0303).and_then(|key| key.choose_scheme(&[scheme]));
-        signer
-            .and_then(|signer| signer.sign(what).ok())
-            .unwrap_or_else(|| noise(if self.rsa { 256 } else { 70 }))
-    }
-
-    /// ServerHello to ServerHelloDone (or, for TLS 1.3, the ServerHello alone).
-    fn flight(&self, agreed: Agreed, client_random: &[u8; 32]) -> Vec<u8> {
-        let mut messages = server_hello(agreed.version, agreed.suite);
-        let server_random = messages[6..38].to_vec();
-        let list: Vec<u8> =
-            self.chain.iter().flat_map(|c| [&(c.len() as u32).to_be_bytes()[1..], c].concat()).collect();
-        messages.extend(message(11, &[&(list.len() as u32).to_be_bytes()[1..], &list].concat()));
-        let exchange = Exchange::of(agreed.suite);
-        let parameters = match exchange {
-            Exchange::EcdheRsa | Exchange::EcdheEcdsa => {
-                let point = share(agreed.group);
-                let group = agreed.group.to_be_bytes();
-                Some([&[3, group[0], group[1], point.len() as u8][..], &point].concat())
-            }
-            Exchange::DheRsa => {
-                let size = usize::from(self.policy.dh_bits / 8);
-                let mut prime = noise(size);
-                prime[0] |= 0x80;
-                prime[size - 1] |= 1;
-                let length = (size as u16).to_be_bytes();
-                let mut share = noise(size);
-                share[0] &= 0x3f;
-                Some([&length[..], &prime, &[0, 1, 2], &length, &share].concat())
-            }
-            Exchange::Rsa | Exchange::Tls13 => None,
-        };
-        if let Some(parameters) = parameters {
-            let mut body = parameters.clone();
-            if agreed.version >= 0x0303 {
-                body.extend(if self.rsa { [4, 1] } else { [4, 3] });
-            }
-            let signed = [client_random, server_random.as_slice(), &parameters].concat();
-            let signature = self.sign(agreed.version, &signed);
-            body.extend((signature.len() as u16).to_be_bytes());
-            body.extend(signature);
-            messages.extend(message(12, &body));
-        }
-        if self.policy.client_certificate != ClientCertificate::Ignored {
-            let schemes: &[u8] = if agreed.version >= 0x0303 { &[0, 4, 4, 1, 4, 3] } else { &[] };
-            messages.extend(message(13, &[&[2, 1, 64], schemes, &[0, 0]].concat()));
-        }
-        messages.extend(message(14, &[]));
-        records(agreed.version, &messages)
+impl Hostile {
+    /// Whether the hello is not heeded at all.
+    fn heedless(self) -> bool {
+        matches!(
+            self,
+            Hostile::HugeCertificate
+                | Hostile::Drip
+                | Hostile::Garbage
+                | Hostile::UnofferedSuite
+                | Hostile::UnofferedVersion
+        )
     }
 }
 
 async fn finish(mut stream: TcpStream) {
     let _ = stream.shutdown().await;
     listen::drain(&mut stream, Duration::from_secs(2)).await;
-}
-
-fn server_hello(version: u16, suite: u16) -> Vec<u8> {
-    let (version, suite) = (version.min(0x0303).to_be_bytes(), suite.to_be_bytes());
-    let body =
-        [&version[..], &noise(32), &[32], &noise(32), &suite, &[0], &[0, 5, 0xff, 1, 0, 1, 0]].concat();
-    message(2, &body)
-}
-
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let size = (body.len() as u32).to_be_bytes();
-    [&[kind, size[1], size[2], size[3]], body].concat()
-}
-
-fn records(version: u16, messages: &[u8]) -> Vec<u8> {
-    let version = version.min(0x0303).to_be_bytes();
-    messages
-        .chunks(16_384)
-        .flat_map(|part| {
-            let size = (part.len() as u16).to_be_bytes();
-            [&[22, version[0], version[1], size[0], size[1]], part].concat()
-        })
-        .collect()
-}
-
-/// A public key in that group: a true one where the library has the group.
-fn share(group: u16) -> Vec<u8> {
-    let known = ring::ALL_KX_GROUPS.iter().find(|g| u16::from(g.name()) == group);
-    match known.and_then(|g| g.start().ok()) {
-        Some(exchange) => exchange.pub_key().to_vec(),
-        None if group == 0x001e => noise(56),
-        None => [vec![4], noise(132)].concat(),
-    }
-}
-
-fn noise(size: usize) -> Vec<u8> {
-    (0..size).map(|_| fastrand::u8(..)).collect()
 }
 
 /// Lets every client in: who it is is not the lab's question.

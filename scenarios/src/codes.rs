@@ -16,7 +16,7 @@ pub fn hexadecimal(text: &str) -> Option<u16> {
     (text.len() == 4).then(|| u16::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// A group by IANA's name.
+/// A group by its code or IANA's name.
 pub fn group(name: &str) -> Option<u16> {
     Some(match name {
         "secp256r1" => 0x0017,
@@ -24,7 +24,9 @@ pub fn group(name: &str) -> Option<u16> {
         "secp521r1" => 0x0019,
         "x25519" => 0x001d,
         "x448" => 0x001e,
-        _ => return None,
+        "ffdhe2048" => 0x0100,
+        "X25519MLKEM768" => 0x11ec,
+        code => return hexadecimal(code),
     })
 }
 

@@ -261,6 +261,7 @@ fn name_of(home: &Path, kind: &str, file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{SuiteOrder, WrongField};
 
     fn home_with(files: &[(&str, &str)]) -> tempfile::TempDir {
         let home = tempfile::tempdir().unwrap();
@@ -326,5 +327,24 @@ mod tests {
         let error = by_name(home.path(), "w").unwrap_err().to_string();
         assert!(error.contains("w.toml:3:"), "{error}");
         assert!(error.contains("unknown answer `gone`"), "{error}");
+    }
+
+    #[test]
+    fn a_server_can_be_a_policy_alone() {
+        let world = "about = 'x'\n[upstream.tls]\nsuites_of = { '1.0' = ['c014'], '1.2' = ['c02f'] }\norder = 'client'\n\
+            both_keys = true\nunsigned = true\nalpn = ['h2']\nrefuses_version = 'rst'\nlongest_hello = 512\n\
+            refuses_long = 'silence'\nhostile = 'silence-after-hello'\nwrong = 'session-length'\n";
+        let home = home_with(&[("worlds/w.toml", world)]);
+        let tls = by_name(home.path(), "w").unwrap().world.upstream.unwrap().tls;
+        assert_eq!(tls.suites_of["1.0"], ["c014"]);
+        assert_eq!((tls.order, tls.both_keys, tls.unsigned), (SuiteOrder::Client, true, true));
+        assert_eq!((tls.longest_hello, tls.refuses_long.as_deref()), (Some(512), Some("silence")));
+        assert_eq!(tls.wrong, Some(WrongField::SessionLength));
+        for (line, wrong) in [("hostile = 'unofferred'", "unofferred"), ("wrong = 'sesion'", "sesion")] {
+            let home = home_with(&[("worlds/w.toml", &format!("about = 'x'\n[upstream.tls]\n{line}\n"))]);
+            let error = by_name(home.path(), "w").unwrap_err().to_string();
+            assert!(error.contains("w.toml:3:") && error.contains(&format!("`{wrong}`")), "{error}");
+            assert!(error.contains('^'), "{error}");
+        }
     }
 }

@@ -668,15 +668,29 @@ pub struct Tls {
     pub versions: Option<Vec<String>>,
     /// Suites by IANA name or code (`c030`), the server's preference. Default: what the TLS library has.
     pub suites: Option<Vec<String>>,
-    /// Groups: `x25519`, `secp256r1`, `secp384r1`, `secp521r1`. Default: the first three.
+    /// Suites of one version, by version, whatever they are for. Default: `suites`.
+    pub suites_of: BTreeMap<String, Vec<String>>,
+    /// Whose order decides. Default: `server`.
+    pub order: SuiteOrder,
+    /// Groups by name or code: `x25519`, `secp256r1`, `secp384r1`, `secp521r1`, `x448`, `0100`. Default: the first three.
     pub groups: Option<Vec<String>>,
-    /// Signature schemes by code (`0401`): one must be offered. Default: any.
+    /// Signature schemes by code (`0401`): one that fits the key must be offered. Default: any.
     pub signatures: Option<Vec<String>>,
+    /// Agrees to suites whatever key they need, as if there were a certificate for each.
+    pub both_keys: bool,
+    /// Application protocols (ALPN). Default: not known to it.
+    pub alpn: Vec<String>,
     /// Server names (SNI) that it knows. Default: any, also none.
     pub names: Option<Vec<String>>,
     /// How it refuses: `rst`, `fin`, `silence`, `alert N`. Default: `alert` with the fitting number; `rst` for
     /// `microsoft`.
     pub refuses: Option<String>,
+    /// How it refuses where no version is in common. Default: as `refuses`.
+    pub refuses_version: Option<String>,
+    /// The longest hello that it bears, in bytes of its records. Default: any.
+    pub longest_hello: Option<usize>,
+    /// What it does with a longer one. Default: as `refuses`.
+    pub refuses_long: Option<String>,
     /// When it refuses: `unfit` (no version, suite, group, signature or name in common), `always`, `before-hello`.
     pub refuses_when: RefusesWhen,
     /// Whether it asks for a client's certificate.
@@ -685,8 +699,26 @@ pub struct Tls {
     pub dh_bits: Option<u16>,
     /// Answers with a clear flight that is written down, although the session could be served.
     pub scripted: bool,
+    /// Its written flights have bytes without meaning for signatures and public keys, which costs no time.
+    pub unsigned: bool,
     /// Misbehaves instead.
     pub hostile: Option<HostileTls>,
+    /// Writes its flight down, with that field of its ServerHello wrong.
+    pub wrong: Option<WrongField>,
+}
+
+/// Whose order decides among suites, groups and signature schemes that both have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuiteOrder {
+    /// The server's.
+    #[default]
+    Server,
+    /// The client's.
+    Client,
+    /// The server's, but for clients that prefer ChaCha20 its suites come first.
+    #[serde(rename = "server-but-chacha")]
+    ServerButChaCha,
 }
 
 /// When a TLS server refuses.
@@ -725,6 +757,43 @@ pub enum HostileTls {
     Drip,
     /// Bytes without meaning.
     Garbage,
+    /// A suite that was not offered.
+    UnofferedSuite,
+    /// A version that was not offered.
+    UnofferedVersion,
+    /// An alert after its ServerHello.
+    AlertAfterHello,
+    /// Silence after its ServerHello.
+    SilenceAfterHello,
+    /// 20,000 empty records before its flight.
+    EmptyRecords,
+    /// 1,000 certificates.
+    ManyCertificates,
+    /// A Certificate message that announces 16 MB, of which nothing comes.
+    HugeLength,
+}
+
+/// A field of a ServerHello, or of the record and the message that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // mockups says what is wrong with each
+pub enum WrongField {
+    RecordKind,
+    RecordVersion,
+    RecordLength,
+    MessageKind,
+    MessageLength,
+    MessageShort,
+    Version,
+    SessionLength,
+    Suite,
+    Compression,
+    ExtensionsLength,
+    ExtensionLength,
+    RepeatedExtension,
+    SelectedVersion,
+    Group,
+    Truncated,
 }
 
 /// The line to a port.

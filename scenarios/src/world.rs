@@ -28,7 +28,7 @@ use crate::load::Scenario;
 use crate::schema::{
     Address, Answer, AnswerWord, Ask, Certificate, ClientCertificate, DnsFailure, Encoding, Host, HostKind,
     HostileTls, KeyKind, Link, Port, PortNumber, Proxy, ProxyMode, Record, RefusesWhen, Resolver, Speaks,
-    Tls, ToPlain, Usage, When, World,
+    SuiteOrder, Tls, ToPlain, Usage, When, World, WrongField,
 };
 
 /// Why a world did not come up.
@@ -525,6 +525,19 @@ impl<'a> Builder<'a> {
             // Old servers have old suites.
             policy.suites = Some(vec![0x1302, 0x1301, 0xc014, 0xc013, 0x0035, 0x002f, 0x000a]);
         }
+        for (version, suites) in &tls.suites_of {
+            let Some(number) = codes::version(version) else {
+                return self.impossible(format!("`{version}` is none of the versions of TLS"));
+            };
+            policy.suites_of.insert(number, read("cipher suites", suites, codes::suite)?);
+        }
+        policy.order = match tls.order {
+            SuiteOrder::Server => tlspeer::Order::Server,
+            SuiteOrder::Client => tlspeer::Order::Client,
+            SuiteOrder::ServerButChaCha => tlspeer::Order::ServerButChaCha,
+        };
+        policy.both_keys = tls.both_keys;
+        policy.alpn.clone_from(&tls.alpn);
         if let Some(groups) = &tls.groups {
             policy.groups = read("groups", groups, codes::group)?;
         }
@@ -532,21 +545,19 @@ impl<'a> Builder<'a> {
             policy.signatures = Some(read("signature schemes", signatures, codes::hexadecimal)?);
         }
         policy.names.clone_from(&tls.names);
-        if let Some(how) = &tls.refuses {
-            policy.refusal = match how.split_once(' ').map_or((how.as_str(), None), |(a, b)| (a, Some(b))) {
-                ("rst", None) => Refusal::Reset,
-                ("fin", None) => Refusal::Close,
-                ("silence", None) => Refusal::Silence,
-                ("alert", None) => Refusal::Alert(None),
-                ("alert", Some(number)) if number.parse::<u8>().is_ok() => {
-                    Refusal::Alert(number.parse().ok())
+        let refusal = |key: &str, how: &Option<String>| match how {
+            None => Ok(None),
+            Some(how) => match refusal(how) {
+                Some(refusal) => Ok(Some(refusal)),
+                None => {
+                    self.impossible(format!("`{key}` takes rst, fin, silence, alert, alert N, not `{how}`"))
                 }
-                _ => {
-                    return self
-                        .impossible(format!("`refuses` takes rst, fin, silence, alert N, not `{how}`"));
-                }
-            };
-        }
+            },
+        };
+        policy.refusal = refusal("refuses", &tls.refuses)?.unwrap_or(policy.refusal);
+        policy.version_refusal = refusal("refuses_version", &tls.refuses_version)?;
+        policy.longest_hello = tls.longest_hello;
+        policy.long_refusal = refusal("refuses_long", &tls.refuses_long)?;
         policy.when = match tls.refuses_when {
             RefusesWhen::Unfit => tlspeer::RefuseWhen::Unfit,
             RefusesWhen::Always => tlspeer::RefuseWhen::Always,
@@ -559,11 +570,20 @@ impl<'a> Builder<'a> {
         };
         policy.dh_bits = tls.dh_bits.unwrap_or(policy.dh_bits);
         policy.scripted = tls.scripted;
+        policy.unsigned = tls.unsigned;
         policy.hostile = tls.hostile.map(|hostile| match hostile {
             HostileTls::HugeCertificate => tlspeer::Hostile::HugeCertificate,
             HostileTls::Drip => tlspeer::Hostile::Drip,
             HostileTls::Garbage => tlspeer::Hostile::Garbage,
+            HostileTls::UnofferedSuite => tlspeer::Hostile::UnofferedSuite,
+            HostileTls::UnofferedVersion => tlspeer::Hostile::UnofferedVersion,
+            HostileTls::AlertAfterHello => tlspeer::Hostile::AlertAfterHello,
+            HostileTls::SilenceAfterHello => tlspeer::Hostile::SilenceAfterHello,
+            HostileTls::EmptyRecords => tlspeer::Hostile::EmptyRecords,
+            HostileTls::ManyCertificates => tlspeer::Hostile::ManyCertificates,
+            HostileTls::HugeLength => tlspeer::Hostile::HugeLength,
         });
+        policy.wrong = tls.wrong.map(wrong);
         policy.to_plain = match to_plain {
             ToPlain::Reset => tlspeer::ToPlain::Reset,
             ToPlain::BadRequest => tlspeer::ToPlain::BadRequest,
@@ -1054,5 +1074,38 @@ impl Running {
         }
         text.push_str("  # afterwards: netsh interface portproxy reset, and take the lines out of hosts\n");
         text
+    }
+}
+
+/// What `refuses` says; `None` where it says nothing known.
+fn refusal(how: &str) -> Option<Refusal> {
+    match how.split_once(' ').map_or((how, None), |(word, number)| (word, Some(number))) {
+        ("rst", None) => Some(Refusal::Reset),
+        ("fin", None) => Some(Refusal::Close),
+        ("silence", None) => Some(Refusal::Silence),
+        ("alert", None) => Some(Refusal::Alert(None)),
+        ("alert", Some(number)) => number.parse().ok().map(|number| Refusal::Alert(Some(number))),
+        _ => None,
+    }
+}
+
+fn wrong(field: WrongField) -> tlspeer::Wrong {
+    match field {
+        WrongField::RecordKind => tlspeer::Wrong::RecordKind,
+        WrongField::RecordVersion => tlspeer::Wrong::RecordVersion,
+        WrongField::RecordLength => tlspeer::Wrong::RecordLength,
+        WrongField::MessageKind => tlspeer::Wrong::MessageKind,
+        WrongField::MessageLength => tlspeer::Wrong::MessageLength,
+        WrongField::MessageShort => tlspeer::Wrong::MessageShort,
+        WrongField::Version => tlspeer::Wrong::Version,
+        WrongField::SessionLength => tlspeer::Wrong::SessionLength,
+        WrongField::Suite => tlspeer::Wrong::Suite,
+        WrongField::Compression => tlspeer::Wrong::Compression,
+        WrongField::ExtensionsLength => tlspeer::Wrong::ExtensionsLength,
+        WrongField::ExtensionLength => tlspeer::Wrong::ExtensionLength,
+        WrongField::RepeatedExtension => tlspeer::Wrong::RepeatedExtension,
+        WrongField::SelectedVersion => tlspeer::Wrong::SelectedVersion,
+        WrongField::Group => tlspeer::Wrong::Group,
+        WrongField::Truncated => tlspeer::Wrong::Truncated,
     }
 }

@@ -279,3 +279,25 @@ async fn every_kind_of_deviation_comes_up() {
         up.unwrap_or_else(|error| panic!("{change}\n{error}"));
     }
 }
+
+#[tokio::test]
+async fn a_policy_of_a_world_is_the_peers() {
+    let world = "about = 'x'\n[upstream]\nname = 'upstream.example.com'\naddresses = ['203.0.113.20']\n\
+        [upstream.port.8531]\n[upstream.tls]\nversions = ['1.2']\nsuites_of = { '1.2' = ['c02b'] }\nboth_keys = true\n\
+        unsigned = true\nrefuses_version = 'alert 71'\n";
+    let (_home, running) = up(&[("worlds/w.toml", world)], "w");
+    let at = led(&running, "203.0.113.20:8531");
+    // Hellos of TLS 1.2 and of 1.0 with one suite and no extensions.
+    for (version, begins, holds) in [(3, [22, 3, 3], &[0xc0, 0x2b][..]), (1, [21, 3, 1], &[2, 71][..])] {
+        let mut hello = vec![22, 3, 1, 0, 45, 1, 0, 0, 41, 3, version];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&hello).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer[..3], begins);
+        assert!(answer.windows(2).any(|pair| pair == holds), "{answer:02x?}");
+    }
+}
