@@ -33,7 +33,6 @@ fn stderr(output: &Output) -> String {
 fn usage_is_64_and_says_so_on_standard_error_alone() {
     let lines: &[&[&str]] = &[
         &["nonsense"],
-        &["tls", "a"],
         &["serve"],
         &["--nonsense"],
         &["check"],
@@ -58,6 +57,10 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["check", "http://a", "--anchor", "*=absent.pem"],
         &["check", "http://a", "--config", "absent.toml"],
         &["http://user:hunter2@a"],
+        &["tls", "a", "--as", "ws2003"],
+        &["tls", "a", "--plan", "sideways"],
+        &["tls", "a", "--rate", "0"],
+        &["tls", "a/b c"],
         &["explain"],
         &["explain", "trust/missing-intermediat"],
         &["explain", "0x80072EE2"],

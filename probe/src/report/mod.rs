@@ -3,6 +3,7 @@
 pub mod json;
 pub mod short;
 pub mod text;
+pub mod tls;
 
 #[cfg(test)]
 mod sample;
@@ -28,6 +29,9 @@ pub struct Report {
     pub ruled_out: Vec<RuledOut>,
     /// What cannot be told.
     pub unknown: Vec<Unknown>,
+    /// What servers were found to speak, where that was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tls: Vec<tls::TlsServer>,
     /// The settings of the run.
     pub settings: Settings,
     /// What is known of the server.
@@ -52,6 +56,7 @@ impl Report {
                 because: Vec::new(),
             });
         }
-        Report { schema: SCHEMA, verdict, findings, ruled_out, unknown, settings, facts, paths, observations }
+        let tls = tls::servers(&paths, &observations);
+        Report { schema: SCHEMA, verdict, findings, ruled_out, unknown, tls, settings, facts, paths, observations }
     }
 }

@@ -1,5 +1,7 @@
 //! The report for people at a console: the cause and its repair on the first screen, the verdict on the last line.
 
+mod tls;
+
 use std::collections::HashSet;
 
 use anstyle::{AnsiColor, Style};
@@ -46,6 +48,7 @@ pub fn render(report: &Report, options: Options) -> String {
         report.findings.iter().filter(|f| !report.settings.suppresses(&f.id, &f.subject)).collect();
     headline(&mut out, report, &shown);
     findings(&mut out, report, &shown);
+    tls::servers(&mut out, report);
     paths(&mut out, report);
     if report.verdict != Verdict::Healthy || options.verbose > 0 {
         ruled_out(&mut out, report);

@@ -1,0 +1,151 @@
+//! What servers were found to speak, as the report has it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::tls::{group_name, signature_name, suite, suite_name, version_name};
+use crate::evidence::{Observation, Outcome, PathInfo, Spoken, SpokenPlan, SuiteOrder};
+
+/// What one server speaks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsServer {
+    /// `host:port` in the name in use.
+    pub target: String,
+    /// The address that was asked, or the proxy's.
+    pub lane: String,
+    /// The versions, the lowest first, whether spoken or not.
+    pub versions: Vec<TlsVersion>,
+    /// The named groups.
+    pub groups: Vec<TlsGroup>,
+    /// The signature algorithms.
+    pub signatures: Vec<TlsSignature>,
+    /// The application protocols.
+    pub alpn: Vec<String>,
+    /// How it was asked.
+    pub plan: SpokenPlan,
+    /// How many hellos were sent.
+    pub handshakes: u32,
+    /// How many connections were opened.
+    pub connections: u32,
+    /// How many rounds one after the other.
+    pub rounds: u32,
+    /// The round trip that was measured, in microseconds.
+    pub round_trip_us: u64,
+    /// Why it is not complete; empty where it is.
+    pub unfinished: String,
+    /// The observation that it rests on.
+    pub because: String,
+}
+
+/// One version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsVersion {
+    /// `TLS 1.2`.
+    pub version: String,
+    /// Who decides which suite is taken; null where fewer than two are spoken.
+    pub order: Option<SuiteOrder>,
+    /// The suites, in the server's order where it decides; none where the version is not spoken.
+    pub suites: Vec<TlsSuite>,
+    /// What the last refused hello of this version met.
+    pub refusal: String,
+}
+
+/// A cipher suite by its names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsSuite {
+    /// Four hexadecimal digits.
+    pub code: String,
+    /// IANA's name.
+    pub name: String,
+    /// OpenSSL's name; empty where it has none.
+    pub openssl: String,
+}
+
+/// A named group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsGroup {
+    /// IANA's code point.
+    pub code: u16,
+    /// IANA's name.
+    pub name: String,
+    /// The versions at which it is taken.
+    pub versions: Vec<String>,
+}
+
+/// A signature algorithm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsSignature {
+    /// Four hexadecimal digits.
+    pub code: String,
+    /// IANA's name.
+    pub name: String,
+    /// The versions at which it is taken.
+    pub versions: Vec<String>,
+}
+
+impl TlsSuite {
+    /// The suite of a code point.
+    pub fn of(code: u16) -> TlsSuite {
+        let openssl = suite(code).map(|suite| suite.openssl.to_string()).unwrap_or_default();
+        TlsSuite { code: format!("{code:04x}"), name: suite_name(code), openssl }
+    }
+}
+
+/// What the evidence says of every server that was asked.
+pub fn servers(paths: &[PathInfo], observations: &[Observation]) -> Vec<TlsServer> {
+    observations
+        .iter()
+        .filter_map(|observation| match &observation.outcome {
+            Outcome::Spoken(spoken) => Some((observation, spoken)),
+            _ => None,
+        })
+        .filter_map(|(observation, spoken)| {
+            let path = paths.iter().find(|path| path.id == observation.path)?;
+            Some(server(path, observation, spoken))
+        })
+        .collect()
+}
+
+fn server(path: &PathInfo, observation: &Observation, spoken: &Spoken) -> TlsServer {
+    let names = |versions: &[u16]| versions.iter().map(|&version| version_name(version)).collect();
+    TlsServer {
+        target: path.target.subject(),
+        lane: observation.lane.clone().unwrap_or_default(),
+        versions: spoken
+            .versions
+            .iter()
+            .map(|version| TlsVersion {
+                version: version_name(version.version),
+                order: version.order,
+                suites: version.suites.iter().map(|&code| TlsSuite::of(code)).collect(),
+                refusal: version.refusal.clone(),
+            })
+            .collect(),
+        groups: spoken
+            .groups
+            .iter()
+            .map(|group| TlsGroup {
+                code: group.code,
+                name: group_name(group.code),
+                versions: names(&group.versions),
+            })
+            .collect(),
+        signatures: spoken
+            .signatures
+            .iter()
+            .map(|signature| TlsSignature {
+                code: format!("{:04x}", signature.code),
+                name: signature_name(signature.code),
+                versions: names(&signature.versions),
+            })
+            .collect(),
+        alpn: spoken.alpn.clone(),
+        plan: spoken.plan,
+        handshakes: spoken.handshakes,
+        connections: spoken.connections,
+        rounds: spoken.rounds,
+        round_trip_us: spoken.round_trip_us,
+        unfinished: spoken.unfinished.clone(),
+        because: observation.id.clone(),
+    }
+}
