@@ -593,6 +593,9 @@ pub enum HelloAnswer {
         /// The description of an alert that came after the ServerHello.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         alert: Option<u8>,
+        /// How the flight ended before its end, otherwise than by an alert.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cut: Option<Broken>,
     },
     /// An alert (RFC 5246 section 7.2).
     Alert {

@@ -57,6 +57,17 @@ impl Report {
             });
         }
         let tls = tls::servers(&paths, &observations);
-        Report { schema: SCHEMA, verdict, findings, ruled_out, unknown, tls, settings, facts, paths, observations }
+        Report {
+            schema: SCHEMA,
+            verdict,
+            findings,
+            ruled_out,
+            unknown,
+            tls,
+            settings,
+            facts,
+            paths,
+            observations,
+        }
     }
 }

@@ -57,14 +57,14 @@ pub async fn ask(mut stream: Stream, hello: &Hello, offer: Offer, wait: Duration
     let (answer, reader) = meet(&mut stream, hello, Until::Done, wait).await;
     let raw = (!reader.bytes().is_empty()).then(|| escape_bytes(reader.bytes()));
     let (answer, flight) = match answer {
-        Ok(Reading::Flight(flight)) => (answered(&flight), Some(flight)),
+        Ok(Reading::Flight(flight)) => (answered(&flight, None), Some(flight)),
         Ok(Reading::Alert(code)) => (HelloAnswer::Alert { code, name: alert_name(code).into() }, None),
         Ok(Reading::PlainHttp(status)) => (HelloAnswer::PlainHttp { status }, None),
         Ok(Reading::NotTls(looks)) => (HelloAnswer::NotTls { looks }, None),
         Ok(Reading::More) | Err(_) => {
             let how = answer.err().unwrap_or(Broken::Closed);
             match reader.cut() {
-                Some(flight) => (answered(&flight), Some(flight)),
+                Some(flight) => (answered(&flight, Some(how)), Some(flight)),
                 None => (HelloAnswer::Broken { how }, None),
             }
         }
@@ -72,7 +72,7 @@ pub async fn ask(mut stream: Stream, hello: &Hello, offer: Offer, wait: Duration
     Answer { outcome: Outcome::Hello { offer, answer }, raw, flight }
 }
 
-fn answered(flight: &ServerFlight) -> HelloAnswer {
+fn answered(flight: &ServerFlight, cut: Option<Broken>) -> HelloAnswer {
     HelloAnswer::Answered {
         version: flight.version,
         suite: flight.suite,
@@ -83,5 +83,6 @@ fn answered(flight: &ServerFlight) -> HelloAnswer {
         dh_bits: flight.dh_bits,
         signature: flight.signature,
         alert: flight.alert,
+        cut,
     }
 }
