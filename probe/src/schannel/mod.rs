@@ -1,39 +1,28 @@
 //! What a Windows Server puts into its ClientHello.
 //!
-//! Today one profile: the reference client that is taken where nothing is known of the server. Suites, groups,
-//! signature algorithms and their order are Microsoft's published lists for Windows 10 version 1809, on which Windows
-//! Server 2019 stands ("TLS Cipher Suites in Windows 10 v1809", "TLS Elliptic Curves in Windows 10 v1607 and later").
-//! A .NET program sends no status_request and no ALPN.
+//! `profile` holds what each Windows does by default, `policy` how one server departs from that, `client` what both come
+//! to for a program, and `meet` what that hello and a server of known habits agree on. Nothing here does I/O.
+//!
+//! Where nothing is known of the server, the reference client is taken: Windows Server 2019. A .NET program sends no
+//! status_request and no ALPN.
+
+mod client;
+mod policy;
+mod profile;
+mod profiles;
+
+#[cfg(test)]
+mod fingerprint;
+
+pub use client::{Caller, Client, ClientHello, Departure, WhyNone};
+pub use policy::{
+    DotNet, Family, LIST_LIMIT, ListReading, Names, Policy, Protocol, SSL2, Setting, Switch, Unread, Value,
+    read_curves, read_signatures, read_suites,
+};
+pub use profile::{Confidence, CurveModel, Known, PROFILES, Profile, REFERENCE, ids, profile};
 
 use crate::codec::tls::{Extension, Hello, SUITES, TLS10, TLS12, TLS13};
 use crate::evidence::Offer;
-
-/// A Windows Server's TLS client.
-#[derive(Clone, Copy, Debug)]
-pub struct Profile {
-    /// Its id, `ws2019`.
-    pub id: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// The suites that a .NET program offers at TLS 1.2, in order.
-    pub suites: &'static [u16],
-    /// The named groups, in order.
-    pub groups: &'static [u16],
-    /// The signature algorithms, in order.
-    pub signatures: &'static [u16],
-}
-
-/// The client that is taken where nothing is known of the server.
-pub const REFERENCE: Profile = Profile {
-    id: "ws2019",
-    name: "Windows Server 2019",
-    suites: &[
-        0xc02c, 0xc02b, 0xc030, 0xc02f, 0x009f, 0x009e, 0xc024, 0xc023, 0xc028, 0xc027, 0xc00a, 0xc009,
-        0xc014, 0xc013, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f, 0x000a,
-    ],
-    groups: &[29, 23, 24],
-    signatures: &[0x0401, 0x0501, 0x0201, 0x0403, 0x0503, 0x0203, 0x0202, 0x0601, 0x0603],
-};
 
 /// Groups that servers are known to want: the reference's, secp521r1, x448, and the finite fields of RFC 7919.
 const WIDE_GROUPS: [u16; 10] = [29, 23, 24, 25, 30, 256, 257, 258, 259, 260];

@@ -1,0 +1,615 @@
+//! The ClientHello that a server's profile and policy come to.
+
+use std::net::IpAddr;
+
+use super::policy::{
+    Family, ListReading, Names, Policy, Setting, read_curves, read_signatures, read_suites, suite_of,
+};
+use super::profile::{CurveModel, Known, Profile};
+use crate::codec::tls::{Extension, Hello, SSL3, TLS10, TLS11, TLS12, TLS13, version_name};
+use crate::evidence::Offer;
+
+/// Which program of the server says hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The service's synchronization: .NET, with the protocols that the service itself sets.
+    Synchronization,
+    /// The import of updates by hand: .NET in IIS' worker process, which begins with TLS 1.0 where nothing tells it otherwise.
+    Import,
+    /// The download of content: WinHTTP under BITS, which asks for a stapled OCSP answer.
+    Content,
+}
+
+/// A server's TLS client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its Windows.
+    pub profile: &'static Profile,
+    /// How it departs from its Windows' default.
+    pub policy: Policy,
+    /// Whether TLS 1.2 is taken for granted, whatever the settings and the program say.
+    pub tls12: bool,
+}
+
+/// Something of this server that made its hello differ from its Windows' default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// A few words: `TLS 1.2 off in the registry`.
+    pub says: String,
+    /// The facts that state it; empty where it rests on a fact that is missing.
+    pub facts: Vec<String>,
+}
+
+/// Why there is no hello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyNone {
+    /// No version from TLS 1.0 on is left: Windows closes the connection itself.
+    NoVersion {
+        /// The versions that the program would take, the lowest first.
+        wanted: Vec<u16>,
+    },
+    /// No suite is left at these versions.
+    NoSuite {
+        /// The versions that are on, the lowest first.
+        versions: Vec<u16>,
+    },
+}
+
+/// A hello, what it offers, and what that rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientHello {
+    /// The hello; none where the client does not come to send one.
+    pub hello: Option<Hello>,
+    /// What it offers, for the record. Without a hello its version is 0 and its lists are empty.
+    pub offer: Offer,
+    /// The versions that the client takes in answer, as on the wire, the lowest first.
+    pub versions: Vec<u16>,
+    /// Why there is no hello.
+    pub why_none: Option<WhyNone>,
+    /// What was assumed of this caller and these settings. What is inferred of the profile itself stands there.
+    pub inferred: Vec<String>,
+    /// What made it differ; [`Offer::settings`] holds the same words.
+    pub departures: Vec<Departure>,
+    /// The smallest prime of a finite-field Diffie-Hellman exchange that the client takes, in bits.
+    pub min_dh_bits: u32,
+    /// What became of the list of suites that was used, where there is one.
+    pub order: Option<ListReading>,
+    /// What became of the list of curves that was used, where there is one.
+    pub curves: Option<ListReading>,
+}
+
+/// What a program wants of SCHANNEL.
+struct Wish {
+    /// The versions, the lowest first.
+    versions: Vec<u16>,
+    /// Whether it asks for them by name, which `DisabledByDefault` does not stand against.
+    by_name: bool,
+    /// Whether it sets `SCH_USE_STRONG_CRYPTO`.
+    strong: bool,
+}
+
+/// What is said beside a hello while it is built.
+#[derive(Default)]
+struct Notes {
+    inferred: Vec<String>,
+    departures: Vec<Departure>,
+}
+
+impl Notes {
+    fn assume(&mut self, text: &str) {
+        if !self.inferred.iter().any(|known| known == text) {
+            self.inferred.push(text.to_string());
+        }
+    }
+
+    fn depart(&mut self, says: impl Into<String>, facts: &[String]) {
+        self.departures.push(Departure { says: says.into(), facts: facts.to_vec() });
+    }
+}
+
+/// Whether a protocol is there for a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    On,
+    OnRequest,
+    Off,
+}
+
+const EVERY: [u16; 5] = [SSL3, TLS10, TLS11, TLS12, TLS13];
+
+/// `DefaultSecureProtocols`' bits, from winhttp.h.
+const WINHTTP_BITS: [(u32, u16); 5] =
+    [(0x20, SSL3), (0x80, TLS10), (0x200, TLS11), (0x800, TLS12), (0x2000, TLS13)];
+
+impl Client {
+    /// The client of a Windows with this policy.
+    pub fn new(profile: &'static Profile, policy: Policy) -> Client {
+        Client { profile, policy, tls12: false }
+    }
+
+    /// The same Windows without any setting.
+    pub fn without_policy(&self) -> Client {
+        Client { policy: Policy::default(), ..self.clone() }
+    }
+
+    /// The same with TLS 1.2 on, whatever the registry, .NET and a missing update make of it: what its suites and groups
+    /// would come to.
+    pub fn with_tls12(&self) -> Client {
+        Client { tls12: true, ..self.clone() }
+    }
+
+    /// The hello that a program of this server sends to a host of this name. An address as name is not sent.
+    pub fn hello(&self, caller: Caller, server_name: Option<String>) -> ClientHello {
+        let mut notes = Notes::default();
+        let mut wish = self.wish(caller, &mut notes);
+        if self.tls12 {
+            // What held TLS 1.2 back is out of the question.
+            notes = Notes::default();
+            wish.strong = true;
+        }
+        let mut versions: Vec<u16> = Vec::new();
+        for &version in EVERY.iter().filter(|version| self.profile.supports(**version)) {
+            if self.tls12 && version == TLS12 || self.there(version, &wish, &mut notes) {
+                versions.push(version);
+            }
+        }
+        self.build(caller, versions, &wish, server_name, notes)
+    }
+
+    /// The hello that a program of this server would send if the highest version were this one, whatever its settings say
+    /// of versions. At TLS 1.3, TLS 1.2 is offered beside it. No hello where this Windows has no such version.
+    pub fn hello_at(&self, caller: Caller, version: u16, server_name: Option<String>) -> ClientHello {
+        let mut notes = Notes::default();
+        let mut unused = Notes::default();
+        let wish = self.wish(caller, &mut unused);
+        let wanted: &[u16] = if version == TLS13 { &[TLS12, TLS13] } else { &[version] };
+        let has = self.profile.supports(version);
+        let versions = if has { wanted.to_vec() } else { Vec::new() };
+        if version == TLS13 && has {
+            notes.assume("the order of extensions at TLS 1.3 is that of one capture of Windows 11");
+        }
+        let wish = Wish { versions: wanted.to_vec(), by_name: true, strong: wish.strong };
+        self.build(caller, versions, &wish, server_name, notes)
+    }
+
+    /// Whether a version that this Windows has is there for a program, by its wish and the registry.
+    fn there(&self, version: u16, wish: &Wish, notes: &mut Notes) -> bool {
+        if !wish.versions.contains(&version) {
+            return false;
+        }
+        let gives = |state: State| state == State::On || state == State::OnRequest && wish.by_name;
+        let default = if self.profile.protocols.contains(&version) { State::On } else { State::OnRequest };
+        let Some(protocol) = self.policy.protocols.get(&version) else { return gives(default) };
+        let enabled = protocol.enabled.as_ref().map(|setting| setting.value);
+        let reserved = protocol.disabled_by_default.as_ref().map(|setting| setting.value);
+        let state = match (enabled, reserved) {
+            (Some(false), _) => State::Off,
+            (_, Some(true)) => State::OnRequest,
+            (Some(true), _) | (_, Some(false)) => State::On,
+            (None, None) => default,
+        };
+        if state == State::OnRequest && enabled == Some(true) {
+            notes.assume(
+                "a protocol with both Enabled and DisabledByDefault is there for programs that name it",
+            );
+        }
+        if gives(state) != gives(default) && version >= TLS10 {
+            let how = match state {
+                State::On => "on",
+                State::OnRequest => "off by default",
+                State::Off => "off",
+            };
+            let facts: Vec<String> = [&protocol.enabled, &protocol.disabled_by_default]
+                .into_iter()
+                .flatten()
+                .flat_map(|setting| setting.facts.clone())
+                .collect();
+            notes.depart(format!("{} {how} in the registry", version_name(version)), &facts);
+        }
+        gives(state)
+    }
+
+    fn wish(&self, caller: Caller, notes: &mut Notes) -> Wish {
+        match caller {
+            Caller::Synchronization => self.synchronization(notes),
+            Caller::Import => self.import(notes),
+            Caller::Content => self.content(notes),
+        }
+    }
+
+    fn synchronization(&self, notes: &mut Notes) -> Wish {
+        let old = Wish { versions: vec![TLS10], by_name: true, strong: true };
+        // WSUS 3.0 SP2 never learned TLS 1.2. WSUS of Server 2012 and 2012 R2 did by an update; later ones came with it.
+        if self.profile.id == "ws2008r2" {
+            notes.assume("WSUS 3.0 SP2 speaks TLS 1.0 alone");
+            return old;
+        }
+        let missing = self.policy.sync_fix_missing.as_ref().filter(|setting| setting.value);
+        if let Some(missing) = missing.filter(|_| matches!(self.profile.id, "ws2012" | "ws2012r2")) {
+            notes.depart("without the update by which synchronization speaks TLS 1.2", &missing.facts);
+            notes.assume("without that update synchronization speaks TLS 1.0 whatever .NET's settings say");
+            return old;
+        }
+        if self.profile.supports(TLS13) {
+            notes.assume("synchronization does not offer TLS 1.3");
+        }
+        let reserved = |version: &u16| {
+            let protocol = self.policy.protocols.get(version);
+            protocol.and_then(|p| p.disabled_by_default.as_ref()).is_some_and(|setting| setting.value)
+        };
+        if [TLS10, TLS11, TLS12].iter().any(reserved) {
+            notes.assume("synchronization leaves out what is off by default");
+        }
+        Wish { versions: vec![SSL3, TLS10, TLS11, TLS12], by_name: false, strong: true }
+    }
+
+    fn import(&self, notes: &mut Notes) -> Wish {
+        // WSUS 3.0 SP2 runs on .NET 2.0, where SchUseStrongCrypto changes nothing for a program that names no version.
+        let two = self.profile.id == "ws2008r2";
+        let values = if two { &self.policy.dotnet2 } else { &self.policy.dotnet4 };
+        let on = |setting: &Option<Setting<bool>>| {
+            setting.as_ref().filter(|setting| setting.value).map(|setting| setting.facts.clone())
+        };
+        let strong = on(&values.strong_crypto).filter(|_| !two);
+        let wish = if let Some(facts) = on(&values.system_default) {
+            notes.depart(".NET with SystemDefaultTlsVersions", &facts);
+            if self.profile.supports(TLS13) {
+                notes.assume(".NET Framework does not offer TLS 1.3");
+            }
+            Wish { versions: vec![SSL3, TLS10, TLS11, TLS12], by_name: false, strong: strong.is_some() }
+        } else if let Some(facts) = &strong {
+            notes.depart(".NET with SchUseStrongCrypto", facts);
+            Wish { versions: vec![TLS10, TLS11, TLS12], by_name: true, strong: true }
+        } else {
+            let stated = values.strong_crypto.iter().chain(&values.system_default);
+            let facts: Vec<String> = stated.flat_map(|setting| setting.facts.clone()).collect();
+            notes.depart(".NET without SchUseStrongCrypto", &facts);
+            Wish { versions: vec![SSL3, TLS10], by_name: true, strong: false }
+        };
+        notes.assume("the import runs as a program for .NET 4.5.2 or older, in 64 bits");
+        wish
+    }
+
+    fn content(&self, notes: &mut Notes) -> Wish {
+        let mask = match &self.policy.winhttp {
+            Some(setting) => {
+                if setting.value != self.profile.winhttp {
+                    notes.depart(format!("DefaultSecureProtocols {:#x}", setting.value), &setting.facts);
+                }
+                setting.value
+            }
+            None => {
+                notes.assume("WinHTTP's default versions are those that Microsoft gives for the release");
+                self.profile.winhttp
+            }
+        };
+        notes.assume("the download of content follows WinHTTP's default versions, with strong cryptography");
+        let versions = WINHTTP_BITS.iter().filter(|(bit, _)| mask & bit != 0).map(|(_, version)| *version);
+        Wish { versions: versions.collect(), by_name: false, strong: true }
+    }
+
+    fn build(
+        &self,
+        caller: Caller,
+        mut versions: Vec<u16>,
+        wish: &Wish,
+        server_name: Option<String>,
+        mut notes: Notes,
+    ) -> ClientHello {
+        // A hello of SSL 3.0 alone has nothing in common with any service that is left.
+        if versions == [SSL3] {
+            notes.assume("a client with SSL 3.0 alone sends nothing of use");
+        }
+        versions.retain(|version| *version >= TLS10);
+        let min_dh_bits = match &self.policy.dh_bits {
+            Some(setting) => {
+                if setting.value != self.profile.dh_bits {
+                    notes.depart(format!("Diffie-Hellman from {} bits on", setting.value), &setting.facts);
+                }
+                setting.value
+            }
+            None => self.profile.dh_bits,
+        };
+        let on_before = versions.clone();
+        let (mut suites, order) = self.suites(&versions, wish.strong, &mut notes);
+        let (groups, curves) = self.groups(&suites, &mut notes);
+        if groups.is_empty() && suites.iter().any(|suite| is_ecdhe(suite) || suite.at(TLS13)) {
+            notes.assume("without a curve no suite that needs one is offered");
+            suites.retain(|suite| !is_ecdhe(suite) && !suite.at(TLS13));
+        }
+        // A version for which no suite is left cannot be agreed on.
+        versions.retain(|version| suites.iter().any(|suite| suite.at(*version)));
+        let highest = versions.last().copied().unwrap_or_default();
+        let mut codes: Vec<u16> = Vec::new();
+        for suite in suites.iter().filter(|suite| versions.iter().any(|version| suite.at(*version))) {
+            if !codes.contains(&suite.code) {
+                codes.push(suite.code);
+            }
+        }
+        let why_none = match (on_before.is_empty(), codes.is_empty()) {
+            (true, _) => Some(WhyNone::NoVersion { wanted: wish.versions.clone() }),
+            (_, true) => Some(WhyNone::NoSuite { versions: on_before }),
+            _ => None,
+        };
+        let curved = suites.iter().any(|suite| is_ecdhe(suite)) || highest >= TLS13;
+        let groups = if curved && why_none.is_none() { groups } else { Vec::new() };
+        let signatures = if highest >= TLS12 { self.signatures(&mut notes) } else { Vec::new() };
+        let offer = Offer {
+            client: self.profile.id.into(),
+            settings: notes.departures.iter().map(|departure| departure.says.clone()).collect(),
+            version: highest,
+            suites: codes.clone(),
+            groups: groups.clone(),
+            signatures: signatures.clone(),
+        };
+        let hello = why_none.is_none().then(|| {
+            let extensions = self.extensions(caller, &versions, server_name, groups, signatures);
+            Hello {
+                record: if highest >= TLS13 { TLS10 } else { highest },
+                version: highest.min(TLS12),
+                session_id: highest >= TLS13,
+                suites: codes,
+                extensions,
+            }
+        });
+        ClientHello {
+            hello,
+            offer,
+            versions,
+            why_none,
+            inferred: notes.inferred,
+            departures: notes.departures,
+            min_dh_bits,
+            order,
+            curves,
+        }
+    }
+
+    /// The suites for these versions, in order. A suite may be there several times with different curves.
+    fn suites(
+        &self,
+        versions: &[u16],
+        strong: bool,
+        notes: &mut Notes,
+    ) -> (Vec<&'static Known>, Option<ListReading>) {
+        let policy = &self.policy;
+        let fits = |suite: &&'static Known| {
+            !suite.explicit_only
+                && (suite.strong || !strong)
+                && versions.iter().any(|version| suite.at(*version))
+        };
+        let stock: Vec<&'static Known> = self.profile.defaults.iter().filter(fits).collect();
+        let listed = if let Some(setting) = &policy.effective {
+            let (says, behind) = match (&policy.order, &policy.local_order) {
+                (Some(order), _) => ("Group Policy cipher order", Some(order)),
+                (None, Some(local)) => ("local cipher order", Some(local)),
+                (None, None) => ("the order of Get-TlsCipherSuite", None),
+            };
+            let behind = behind.into_iter().flat_map(|setting| setting.facts.iter());
+            Some((says, setting, behind.chain(&setting.facts).cloned().collect::<Vec<_>>()))
+        } else if let Some(setting) = &policy.order {
+            Some(("Group Policy cipher order", setting, setting.facts.clone()))
+        } else {
+            policy.local_order.as_ref().map(|setting| ("local cipher order", setting, setting.facts.clone()))
+        };
+        let mut order = None;
+        let mut suites = match listed {
+            None => stock,
+            Some((says, setting, facts)) => {
+                let reading = read_suites(self.profile, &setting.value);
+                let known = reading.used.iter().filter_map(|(name, _)| suite_of(self.profile, name));
+                let named: Vec<&'static Known> = known.filter(fits).collect();
+                for note in reading.assumed() {
+                    notes.assume(&note);
+                }
+                if named != stock {
+                    notes.depart(says, &facts);
+                }
+                order = Some(reading);
+                named
+            }
+        };
+        for switch in policy.switches.iter().filter(|switch| !switch.enabled.value) {
+            let before = suites.len();
+            suites.retain(|suite| !switched(switch.family, &switch.name, suite.name));
+            if suites.len() != before {
+                notes.depart(format!("{} off in the registry", switch.name), &switch.enabled.facts);
+                notes.assume("a switch of a cipher, hash or key exchange takes every suite with it");
+            }
+        }
+        if let Some(fips) = policy.fips.as_ref().filter(|setting| setting.value) {
+            notes.depart("FIPS mode", &fips.facts);
+            notes.assume("FIPS mode leaves AES and Triple DES with SHA, and the curves of NIST");
+            suites.retain(|suite| {
+                !["RC4", "_DES_CBC", "NULL", "CHACHA20", "MD5"].iter().any(|part| suite.name.contains(part))
+            });
+        }
+        (suites, order)
+    }
+
+    /// The named groups, in order.
+    fn groups(&self, suites: &[&'static Known], notes: &mut Notes) -> (Vec<u16>, Option<ListReading>) {
+        let policy = &self.policy;
+        let mut groups: Vec<u16> = Vec::new();
+        let mut read = None;
+        match self.profile.curve_model {
+            CurveModel::Suffix => {
+                for group in suites.iter().filter_map(|suite| suite.suffix()) {
+                    if !groups.contains(&group) {
+                        groups.push(group);
+                    }
+                }
+            }
+            CurveModel::Order => {
+                let listed = match (&policy.curves, &policy.local_curves) {
+                    (Some(setting), _) => Some(("Group Policy curve order", setting)),
+                    (None, Some(setting)) => Some(("local curve order", setting)),
+                    (None, None) => None,
+                };
+                groups = self.profile.groups.to_vec();
+                if let Some((says, setting)) = listed {
+                    let (named, reading) = once(&setting.value, read_curves);
+                    for note in reading.assumed() {
+                        notes.assume(&note);
+                    }
+                    if named != groups {
+                        notes.depart(says, &setting.facts);
+                    }
+                    groups = named;
+                    read = Some(reading);
+                }
+            }
+        }
+        if policy.fips.as_ref().is_some_and(|setting| setting.value) {
+            groups.retain(|group| (23..=25).contains(group));
+        }
+        (groups, read)
+    }
+
+    /// The signature algorithms, in order.
+    fn signatures(&self, notes: &mut Notes) -> Vec<u16> {
+        let mut signatures = self.profile.signatures.to_vec();
+        if let Some(setting) = &self.policy.local_signatures {
+            let (named, reading) = once(&setting.value, |names| read_signatures(self.profile, names));
+            for note in reading.assumed() {
+                notes.assume(&note);
+            }
+            if named != signatures {
+                notes.depart("local signature algorithms", &setting.facts);
+            }
+            signatures = named;
+        }
+        for switch in self.policy.switches.iter().filter(|s| !s.enabled.value && s.family == Family::Hash) {
+            let hash = match switch.name.to_ascii_uppercase().as_str() {
+                "MD5" => 1,
+                "SHA" => 2,
+                "SHA256" => 4,
+                "SHA384" => 5,
+                "SHA512" => 6,
+                _ => continue,
+            };
+            let before = signatures.len();
+            signatures.retain(|code| match code >> 8 {
+                8 => code & 0xff != hash,
+                high => high != hash,
+            });
+            if signatures.len() != before {
+                let says = format!("{} off in the registry", switch.name);
+                if !notes.departures.iter().any(|departure| departure.says == says) {
+                    notes.depart(says, &switch.enabled.facts);
+                }
+                notes.assume("a switch of a hash takes its signature algorithms with it");
+            }
+        }
+        signatures
+    }
+
+    /// The extensions, in the order of captures.
+    fn extensions(
+        &self,
+        caller: Caller,
+        versions: &[u16],
+        server_name: Option<String>,
+        groups: Vec<u16>,
+        signatures: Vec<u16>,
+    ) -> Vec<Extension> {
+        let highest = versions.last().copied().unwrap_or_default();
+        let mut list = Vec::new();
+        // An address is no name (RFC 6066 section 3), and hellos to addresses have none.
+        let name = server_name.filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err());
+        list.extend(name.map(Extension::ServerName));
+        if caller == Caller::Content {
+            list.push(Extension::StatusRequest);
+        }
+        let ticket = self.profile.session_ticket.then_some(Extension::SessionTicket);
+        let signatures = (!signatures.is_empty()).then_some(Extension::Signatures(signatures));
+        if highest < TLS13 {
+            if !groups.is_empty() {
+                list.extend([Extension::Groups(groups), Extension::PointFormats]);
+            }
+            list.extend(signatures);
+            list.extend(ticket);
+            list.extend([Extension::ExtendedMasterSecret, Extension::Renegotiation]);
+            return list;
+        }
+        let shares = self.profile.key_shares.iter().filter(|group| groups.contains(group));
+        let shares = shares.filter_map(|group| Some((*group, public_key(*group)?))).collect();
+        list.push(Extension::Versions(versions.iter().rev().copied().collect()));
+        list.extend(signatures);
+        list.extend(ticket);
+        list.push(Extension::Groups(groups));
+        if self.profile.formats_at_13 {
+            list.push(Extension::PointFormats);
+        }
+        list.extend([
+            Extension::KeyShares(shares),
+            Extension::PostHandshakeAuth,
+            Extension::ExtendedMasterSecret,
+            Extension::Renegotiation,
+            Extension::PskModes,
+        ]);
+        list
+    }
+}
+
+fn is_ecdhe(suite: &Known) -> bool {
+    suite.name.starts_with("TLS_ECDHE_")
+}
+
+/// The code points of a list, each once.
+fn once(names: &Names, read: impl Fn(&Names) -> ListReading) -> (Vec<u16>, ListReading) {
+    let reading = read(names);
+    let mut codes: Vec<u16> = Vec::new();
+    for (_, code) in &reading.used {
+        if !codes.contains(code) {
+            codes.push(*code);
+        }
+    }
+    (codes, reading)
+}
+
+/// Whether a switch of this name takes a suite away.
+fn switched(family: Family, switch: &str, suite: &str) -> bool {
+    let switch = switch.to_ascii_uppercase();
+    let stem = super::profile::suffix(suite).map_or(suite, |(stem, _)| stem);
+    let any = |parts: &[&str]| parts.iter().any(|part| stem.contains(part));
+    match (family, switch.as_str()) {
+        (Family::Cipher, "AES 128/128") => any(&["AES_128"]),
+        (Family::Cipher, "AES 256/256") => any(&["AES_256"]),
+        (Family::Cipher, "RC4 128/128") => any(&["RC4_128"]),
+        (Family::Cipher, "RC4 56/128") => any(&["RC4_56"]),
+        (Family::Cipher, "RC4 40/128") => any(&["RC4_40"]),
+        (Family::Cipher, "DES 56/56") => any(&["WITH_DES_CBC"]),
+        (Family::Cipher, "NULL") => any(&["WITH_NULL"]),
+        (Family::Cipher, other) if other.starts_with("TRIPLE DES") => any(&["3DES"]),
+        (Family::Hash, "MD5") => stem.ends_with("_MD5"),
+        (Family::Hash, "SHA") => stem.ends_with("_SHA"),
+        (Family::Hash, "SHA256") => stem.ends_with("_SHA256"),
+        (Family::Hash, "SHA384") => stem.ends_with("_SHA384"),
+        (Family::Exchange, "PKCS") => stem.starts_with("TLS_RSA_"),
+        (Family::Exchange, "DIFFIE-HELLMAN") => stem.starts_with("TLS_DHE_"),
+        (Family::Exchange, "ECDH") => stem.starts_with("TLS_ECDHE_"),
+        _ => false,
+    }
+}
+
+/// A valid public key of a group. No exchange is ever completed with it: it is the group's base point (RFC 7748 section
+/// 4.1, SEC 2 sections 2.4.2 and 2.5.1), uncompressed.
+fn public_key(group: u16) -> Option<Vec<u8>> {
+    const P256: &str = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+    const P384: &str = "04aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab73617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f";
+    let bytes = |hex: &str| {
+        let digits = hex.as_bytes().chunks_exact(2);
+        digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    };
+    match group {
+        29 => {
+            let mut key = vec![0; 32];
+            key[0] = 9;
+            Some(key)
+        }
+        23 => bytes(P256),
+        24 => bytes(P384),
+        _ => None,
+    }
+}
