@@ -43,7 +43,9 @@ pub enum Command {
     /// Read this server's state, or files handed over, walk every path it needs, say what is wrong
     #[command(after_help = "\
 A file is recognised by its content: the WSUS configuration as a list, JSON or CLIXML, SoftwareDistribution.log, pasted \
-text of errors, netsh, Test-NetConnection and Resolve-DnsName output, saved reports. `-` is standard input.")]
+text of errors, netsh, Test-NetConnection and Resolve-DnsName output, saved reports; and what says how the server speaks \
+TLS: .reg files and reg query, gpresult as HTML or XML, Get-TlsCipherSuite, the cipher suites of a policy. `-` is standard \
+input.")]
     Diagnose {
         /// Files handed over
         files: Vec<PathBuf>,

@@ -12,8 +12,10 @@ pub(super) const HEAD: usize = 64 * 1024;
 const BLOCK: usize = 1024 * 1024;
 /// How much is read at a time.
 const STEP: usize = 256 * 1024;
-/// How much of one line is kept.
+/// How much of a log's line is kept.
 pub(super) const LINE: usize = 16 * 1024;
+/// How much of any other text's line is kept: a list of cipher suites is one line.
+pub(super) const LONG: usize = 64 * 1024;
 
 /// How the bytes of a file stand for characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,16 +232,32 @@ impl Source {
 
     /// All of it, up to `limit` bytes; `None` where there is more.
     pub(super) fn whole(&mut self, limit: usize) -> io::Result<Option<String>> {
+        let (text, over) = self.first(limit)?;
+        Ok((!over).then_some(text))
+    }
+
+    /// Its beginning up to about `limit` bytes, and whether there is more.
+    pub(super) fn first(&mut self, limit: usize) -> io::Result<(String, bool)> {
         let mut out = Vec::new();
+        let mut over = false;
         while self.more(&mut out)? {
-            if out.len() > limit {
-                return Ok(None);
+            over = out.len() > limit;
+            if over {
+                break;
             }
         }
-        Ok(Some(match String::from_utf8(out) {
+        let text = match String::from_utf8(out) {
             Ok(text) => text,
+            // Cut in the middle of a character.
+            Err(error) if over && error.utf8_error().error_len().is_none() => {
+                let valid = error.utf8_error().valid_up_to();
+                let mut bytes = error.into_bytes();
+                bytes.truncate(valid);
+                String::from_utf8(bytes).unwrap_or_default()
+            }
             Err(error) => WINDOWS_1252.decode_without_bom_handling(error.as_bytes()).0.into_owned(),
-        }))
+        };
+        Ok((text, over))
     }
 }
 
@@ -327,7 +345,7 @@ impl Blocks {
                     self.skipping = true;
                     self.at_start = false;
                     self.used = self.buffer.len();
-                    return Ok(Some(Block { line, bytes: &self.buffer[..LINE] }));
+                    return Ok(Some(Block { line, bytes: &self.buffer[..=LONG] }));
                 }
             }
         };
@@ -336,6 +354,11 @@ impl Blocks {
         self.at_start = bytes.last() == Some(&b'\n');
         self.used = cut;
         Ok(Some(Block { line, bytes }))
+    }
+
+    /// Whether the last line that was seen has its end.
+    pub(super) fn ends_in_line(&self) -> bool {
+        self.at_start
     }
 
     /// How many lines there were.

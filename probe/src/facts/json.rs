@@ -1,4 +1,5 @@
-//! JSON: `ConvertTo-Json` of the configuration or of `Get-WsusServer`, and saved reports given back.
+//! JSON: `ConvertTo-Json` of the configuration, of `Get-WsusServer`, of `Get-TlsCipherSuite` or of a key of the registry,
+//! and saved reports given back.
 
 use std::sync::LazyLock;
 
@@ -6,7 +7,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::config::{self, Configuration};
-use super::{Found, Kind, Statement, line_number, server, shown};
+use super::suites::{Suites, is_suite};
+use super::{Found, Kind, Statement, line_number, registry, server, shown};
 use crate::evidence::SCHEMA;
 use crate::report::Report;
 
@@ -14,7 +16,14 @@ use crate::report::Report;
 pub(super) fn recognise(head: &str) -> bool {
     let head = head.trim_start();
     let next = |open: char| head.strip_prefix(open).map(|rest| rest.trim_start().chars().next());
-    matches!(next('{'), Some(Some('"' | '}') | None)) || matches!(next('['), Some(Some('{' | ']') | None))
+    // `["TLS_...` is what is left of Get-TlsCipherSuite where its names alone were asked for.
+    let names = || {
+        let name = head.strip_prefix('[').and_then(|rest| rest.trim_start().strip_prefix('"'));
+        name.is_some_and(|name| name.split('"').next().is_some_and(is_suite))
+    };
+    matches!(next('{'), Some(Some('"' | '}') | None))
+        || matches!(next('['), Some(Some('{' | ']') | None))
+        || names()
 }
 
 /// Reads a JSON document.
@@ -37,9 +46,12 @@ pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>) {
     }
     let mut lines = Lines { text, passed: Vec::new() };
     let before = found.facts.len() + found.problems.len();
-    walk(&value, &mut lines, found);
-    if found.facts.len() + found.problems.len() == before {
-        found.problem(None, "a WSUS configuration or a saved report as JSON", "JSON of another kind".into());
+    let mut suites = Suites::default();
+    walk(&value, &mut lines, found, &mut suites);
+    suites.finish(found);
+    if found.facts.len() + found.problems.len() == before && found.kind.is_none() {
+        let expected = "a WSUS configuration, cipher suites or a saved report as JSON";
+        found.problem(None, expected, "JSON of another kind".into());
     }
 }
 
@@ -95,10 +107,28 @@ impl Lines<'_> {
 }
 
 /// Walks a document; the parser has bounded its depth.
-fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found) {
+fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found, suites: &mut Suites) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| walk(value, lines, found)),
+        Value::Array(values) => {
+            for value in values {
+                match value.as_str().filter(|name| is_suite(name)) {
+                    Some(name) => suites.take(0, name, found),
+                    None => walk(value, lines, found, suites),
+                }
+            }
+        }
         Value::Object(map) => {
+            if map.contains_key("PSPath") {
+                let line = lines.of("PSPath");
+                if registry::json(map, line, found) {
+                    return;
+                }
+            }
+            if let Some(name) = map.get("Name").and_then(Value::as_str).filter(|name| is_suite(name)) {
+                let line = lines.of("Name");
+                suites.take(line.map_or(0, u64::from), name, found);
+                return;
+            }
             let mut open = Configuration::default();
             for (name, value) in map {
                 if let Some(known) = config::known(name) {
@@ -113,7 +143,7 @@ fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found) {
                 }
             }
             open.finish(found);
-            map.values().for_each(|value| walk(value, lines, found));
+            map.values().for_each(|value| walk(value, lines, found, suites));
         }
         _ => {}
     }
@@ -143,8 +173,15 @@ fn version(value: &Value) -> Option<String> {
     server::is_version(&text).then_some(text)
 }
 
-/// Properties of a document that is not well formed.
+/// Properties, and names of cipher suites, of a document that is not well formed.
 fn salvage(text: &str, found: &mut Found) {
+    static SUITE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"(?i)"Name"\s*:\s*"((?:TLS|SSL)_\w{2,100})""#).expect("fixed pattern"));
+    let mut suites = Suites::default();
+    for name in SUITE.captures_iter(text) {
+        suites.take(0, &name[1], found);
+    }
+    suites.finish(found);
     static PAIR: LazyLock<Regex> = LazyLock::new(|| {
         let names = config::names().collect::<Vec<_>>().join("|");
         let pattern = format!(

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::decode::LONG;
+
 /// Some lines of a file, and which of them a reader has understood.
 pub(super) struct Page {
     /// The number of the first line, from 1.
@@ -12,14 +14,21 @@ pub(super) struct Page {
     pub(super) lines: Vec<String>,
     /// Lines that need no further look.
     pub(super) claimed: Vec<bool>,
+    /// The indices of lines that are longer than what is kept of them.
+    pub(super) over: Vec<usize>,
 }
 
 impl Page {
     pub(super) fn new(first: u64, bytes: &[u8]) -> Self {
+        let mut over = Vec::new();
         let mut lines: Vec<String> = bytes
             .split(|&b| b == b'\n')
-            .map(|line| {
-                let line = &line[..line.len().min(super::decode::LINE)];
+            .enumerate()
+            .map(|(at, line)| {
+                if line.len() > LONG {
+                    over.push(at);
+                }
+                let line = &line[..line.len().min(LONG)];
                 unquoted(super::decode::decode_line(line).trim_end_matches('\r')).to_string()
             })
             .collect();
@@ -27,7 +36,7 @@ impl Page {
             lines.pop();
         }
         let claimed = vec![false; lines.len()];
-        Page { first, lines, claimed }
+        Page { first, lines, claimed, over }
     }
 
     /// The number of a line by its index.
@@ -87,7 +96,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             && indent >= column
         {
             // PowerShell cuts at the console's width, in the middle of a word.
-            if item.value.len() < super::decode::LINE {
+            if item.value.len() < LONG {
                 item.value.push_str(&line[column..]);
             }
             item.last = at;

@@ -5,15 +5,18 @@
 
 mod config;
 mod decode;
+mod gpresult;
 mod json;
 mod list;
 mod log;
 mod netsh;
 mod nettest;
 mod powershell;
+mod registry;
 mod resolve;
 mod scan;
 mod server;
+mod suites;
 mod text;
 mod view;
 mod xml;
@@ -35,8 +38,8 @@ pub use view::{FactView, FailureView};
 const DOCUMENT: usize = 64 * 1024 * 1024;
 
 /// What a file without a known form was expected to be.
-const EXPECTED: &str =
-    "a WSUS configuration, a log, events, or the output of netsh, Test-NetConnection or Resolve-DnsName";
+const EXPECTED: &str = "a WSUS configuration, a log, events, the registry, a list of cipher suites, or the output of \
+netsh, gpresult, Test-NetConnection or Resolve-DnsName";
 
 /// A file handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +92,12 @@ pub enum Kind {
     Events,
     /// What the console or the remote API said.
     Console,
+    /// Keys of the registry: a .reg file, `reg query` or `Get-ItemProperty`.
+    Registry,
+    /// `gpresult` as HTML or XML, or the list of cipher suites that a policy holds.
+    GroupPolicy,
+    /// `Get-TlsCipherSuite`.
+    CipherSuites,
     /// Text in which something known was found.
     PastedText,
     /// A saved report.
@@ -182,6 +191,7 @@ fn trouble(error: &std::io::Error) -> String {
 
 fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
     const READABLE: &str = "a readable file";
+    const LARGEST: &str = "a document of at most 64 MiB";
     let inner = match open(input) {
         Ok(inner) => inner,
         Err(why) => return found.problem(None, READABLE, why),
@@ -193,11 +203,26 @@ fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
         Err(error) => return found.problem(None, READABLE, trouble(&error)),
     };
     let mut scanner = scan::Scanner::default();
+    if gpresult::recognise(&head) {
+        match source.first(DOCUMENT) {
+            Ok((text, over)) => {
+                gpresult::read(&text, !over && !source.cut(), found);
+                if over {
+                    found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
+                }
+            }
+            Err(error) => found.problem(None, READABLE, trouble(&error)),
+        }
+        if source.cut() {
+            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
+        }
+        return;
+    }
     if json::recognise(&head) || xml::recognise(&head) {
         match source.whole(DOCUMENT) {
             Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved),
             Ok(Some(text)) => xml::read(&text, found, &mut scanner),
-            Ok(None) => found.problem(None, "a document of at most 64 MiB", "a larger one".into()),
+            Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),
         }
         scanner.finish(0, found);
@@ -257,6 +282,8 @@ struct Found {
     kind: Option<Kind>,
     /// The first error in place of a configuration was noted: those that follow say nothing more.
     unavailable: bool,
+    /// How many bytes the lists in the facts have.
+    lists: usize,
 }
 
 struct Stated {
@@ -267,6 +294,8 @@ struct Stated {
 
 /// The most facts, and the most problems, that one file may give.
 const MOST: usize = 10_000;
+/// The most bytes that the lists of one file's facts may have together: a hundred times what a server's have.
+const LISTS: usize = 4 * 1024 * 1024;
 
 impl Found {
     fn fact(&mut self, line: Option<u32>, time: Option<jiff::Timestamp>, statement: Statement) {
@@ -278,6 +307,17 @@ impl Found {
     fn problem(&mut self, line: Option<u32>, expected: &str, found: String) {
         if self.problems.len() < MOST {
             self.problems.push(Problem { file: String::new(), line, expected: expected.to_string(), found });
+        }
+    }
+
+    /// States what holds a list of `size` bytes, as long as there is room for more of them.
+    fn list(&mut self, line: Option<u32>, size: usize, statement: Statement) {
+        let before = self.lists;
+        self.lists = before.saturating_add(size);
+        if self.lists <= LISTS {
+            self.fact(line, None, statement);
+        } else if before <= LISTS {
+            self.problem(line, "lists of at most 4 MiB in one file", "more of them".into());
         }
     }
 
@@ -438,12 +478,69 @@ pub enum Statement {
         /// Its beginning, escaped.
         excerpt: String,
     },
+    /// A value of the registry, in one of the keys that decide how SCHANNEL, .NET Framework and WinHTTP speak TLS, or
+    /// that name the server's Windows: a .reg file, `reg query` or `Get-ItemProperty`.
+    Registry {
+        /// The key, from `HKLM\\` on, as printed, escaped.
+        key: String,
+        /// The value's name, as printed, escaped.
+        name: String,
+        /// What it holds.
+        value: RegistryValue,
+    },
+    /// The policy "SSL Cipher Suite Order", as `gpresult` reports it or as it stands in the policy's editor. The same
+    /// list in the registry is a `Registry` fact.
+    CipherOrder {
+        /// The GPO that sets it, escaped; empty where the source does not say.
+        policy: String,
+        /// The names in order, each as written, trimmed and escaped; at most 2000. Commas and line ends part them.
+        suites: Vec<String>,
+        /// How many characters the value has. The policy's editor takes 1023.
+        characters: u32,
+        /// The policy's state as printed, in whatever language, escaped; empty where the source does not say.
+        state: String,
+    },
+    /// The policy "ECC Curve Order", as `gpresult` reports it.
+    CurveOrder {
+        /// The GPO that sets it, escaped; empty where the source does not say.
+        policy: String,
+        /// The names in order, each as written, trimmed and escaped; at most 2000.
+        curves: Vec<String>,
+        /// The policy's state as printed, in whatever language, escaped.
+        state: String,
+    },
+    /// `Get-TlsCipherSuite`: the suites that the server has in effect.
+    CipherSuites {
+        /// Their names in order, escaped; at most 2000.
+        names: Vec<String>,
+    },
     /// A file could not be read as what it is.
     Unreadable {
         /// What was expected.
         expected: String,
         /// What was found instead, escaped.
         found: String,
+    },
+}
+
+/// What a value of the registry holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum RegistryValue {
+    /// REG_DWORD or REG_QWORD.
+    Number {
+        /// The number, without a sign: 4294967295 where PowerShell prints -1.
+        value: u64,
+    },
+    /// REG_SZ or REG_EXPAND_SZ.
+    Text {
+        /// The text, escaped; at most 65,536 characters in `Functions` and `EccCurves`, else 1000.
+        value: String,
+    },
+    /// REG_MULTI_SZ.
+    List {
+        /// The texts in order, each escaped; at most 2000.
+        values: Vec<String>,
     },
 }
 

@@ -5,14 +5,33 @@ use std::io;
 
 use super::decode::Blocks;
 use super::list::{self, Item, Page};
+use super::registry::Registry;
 use super::scan::Scanner;
+use super::suites::Suites;
 use super::{Found, config, netsh, nettest, powershell, resolve, server};
 
 /// Reads a text to its end; returns how many lines it has.
 pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found) -> io::Result<u64> {
+    let (mut registry, mut suites) = (Registry::default(), Suites::default());
+    let result = pages(blocks, scanner, found, &mut registry, &mut suites);
+    registry.finish(blocks.ends_in_line(), found);
+    suites.finish(found);
+    result.map(|()| blocks.lines())
+}
+
+fn pages(
+    blocks: &mut Blocks,
+    scanner: &mut Scanner,
+    found: &mut Found,
+    registry: &mut Registry,
+    suites: &mut Suites,
+) -> io::Result<()> {
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
         let items = list::items(&page);
+        registry.read(&mut page, found);
+        super::registry::objects(&mut page, &items, found);
+        suites.read(&mut page, &items, found);
         // An error first: the empty properties that follow it say nothing more.
         powershell::read(&mut page, found);
         config::read(&mut page, &items, found);
@@ -30,7 +49,7 @@ pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found
             }
         }
     }
-    Ok(blocks.lines())
+    Ok(())
 }
 
 /// `Get-WinEvent | Format-List`: the number tells what the message says, in whatever language it is.

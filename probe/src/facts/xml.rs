@@ -1,10 +1,11 @@
-//! XML: `Export-Clixml` of the configuration, and events as the event viewer saves them. Entities of a document's own
+//! XML: `Export-Clixml` of the configuration, events as the event viewer saves them, and `gpresult`'s report. Entities of a document's own
 //! are never expanded, and depth is bounded.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::config::{self, Configuration};
+use super::gpresult::Report;
 use super::scan::Scanner;
 use super::{Found, Kind, Statement, line_number, server, shown};
 
@@ -13,13 +14,15 @@ const DEPTH: usize = 200;
 /// The longest text that is kept of one element.
 const TEXT: usize = 64 * 1024;
 
-/// Whether `head` begins as one of the two does.
+/// Whether `head` begins as one of them does.
 pub(super) fn recognise(head: &str) -> bool {
     let head = head.trim_start();
     head.starts_with("<?xml")
         || head.starts_with("<Objs")
         || head.starts_with("<Events")
         || head.starts_with("<Event ")
+        || head.starts_with("<Rsop")
+        || head.starts_with("<GPO ")
         || head.starts_with("<!DOCTYPE")
 }
 
@@ -53,6 +56,7 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
     let mut stack: Vec<Open> = Vec::new();
     let mut open = Configuration::default();
     let mut event: Option<Entry> = None;
+    let mut report = Report::default();
     let before = found.facts.len() + found.problems.len();
     let (mut clixml, mut events) = (false, false);
     loop {
@@ -84,6 +88,7 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
                     _ => {}
                 }
                 event_tag(&tag, &element, &mut event);
+                report.start(stack.len(), &element.tag, line);
                 stack.push(element);
             }
             Event::Empty(tag) => {
@@ -109,6 +114,11 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
             Event::End(_) => {
                 let Some(element) = stack.pop() else { continue };
                 let ended = element.tag == "Event";
+                if report.seen {
+                    let around = stack.iter().map(|open| open.tag.as_str());
+                    let text = (!element.children).then_some(element.text.as_str());
+                    report.end(around, stack.len(), &element.tag, text);
+                }
                 close(element, clixml, &mut open, &mut event, found);
                 if ended && let Some(entry) = event.take() {
                     judge(entry, scanner);
@@ -128,12 +138,15 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
         }
     }
     open.finish(found);
+    let is_report = report.seen;
+    report.finish(found);
     if events {
         found.kind(Kind::Events);
     }
     let silent = found.facts.len() + found.problems.len() == before;
-    if silent && !events {
-        found.problem(None, "a WSUS configuration or events as XML", "XML of another kind".into());
+    if silent && !events && !is_report {
+        let expected = "a WSUS configuration, events or gpresult's report as XML";
+        found.problem(None, expected, "XML of another kind".into());
     }
 }
 

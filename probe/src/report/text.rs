@@ -497,6 +497,10 @@ fn handed_over(out: &mut Out, report: &Report) {
         if values > 0 {
             parts.push(format!("a WSUS configuration, {values} values"));
         }
+        let registry = count(|s| matches!(s, Statement::Registry { .. }));
+        if registry > 0 {
+            parts.push(format!("{registry} values of the registry"));
+        }
         for fact in here() {
             let part = match &fact.statement {
                 Statement::Log { lines, .. } => format!("a log of {lines} lines"),
@@ -508,6 +512,13 @@ fn handed_over(out: &mut Out, report: &Report) {
                 Statement::Console { .. } => "a message of the console".into(),
                 Statement::ConfigUnavailable { .. } => "an error in place of a configuration".into(),
                 Statement::Elsewhere { .. } => "text about another part than synchronization".into(),
+                Statement::CipherOrder { suites, .. } => {
+                    format!("a policy that orders {} cipher suites", suites.len())
+                }
+                Statement::CurveOrder { curves, .. } => {
+                    format!("a policy that orders {} curves", curves.len())
+                }
+                Statement::CipherSuites { names } => format!("the {} cipher suites in effect", names.len()),
                 _ => continue,
             };
             if !parts.contains(&part) && parts.len() < 8 {
