@@ -54,7 +54,7 @@ pub fn mark(observation: &Observation) -> Mark {
         Outcome::Hello { offer, answer } => good(match answer {
             HelloAnswer::Answered { version, suite, complete, .. } => {
                 observation.question.is_some()
-                    || (*version == offer.version && offer.suites.contains(suite) && *complete)
+                    || (offer.takes(*version) && offer.suites.contains(suite) && *complete)
             }
             _ => false,
         }),

@@ -439,6 +439,47 @@ pub enum ProxyAnswer {
     },
 }
 
+/// The words of the differentials about TLS, by which rules find what the walk asked.
+pub mod question {
+    /// TLS 1.0 and nothing else, with everything that it may have.
+    pub const TLS10_ALONE: &str = "TLS 1.0 alone";
+    /// TLS 1.1 and nothing else.
+    pub const TLS11_ALONE: &str = "TLS 1.1 alone";
+    /// TLS 1.3 and nothing else.
+    pub const TLS13_ALONE: &str = "TLS 1.3 alone";
+    /// The client's hello with every suite.
+    pub const EVERY_SUITE: &str = "every suite at TLS 1.2";
+    /// The client's hello with every group.
+    pub const EVERY_GROUP: &str = "every group at TLS 1.2";
+    /// The client's hello with every signature algorithm.
+    pub const EVERY_SIGNATURE: &str = "every signature algorithm at TLS 1.2";
+    /// Both of the last.
+    pub const EVERY_GROUP_AND_SIGNATURE: &str = "every group and signature at TLS 1.2";
+    /// All three.
+    pub const EVERYTHING: &str = "every suite, group and signature at TLS 1.2";
+    /// What this server's Windows sends where nothing is set on it.
+    pub const UNCHANGED: &str = "this Windows Server without its own settings";
+    /// This server's hello with TLS 1.2, where its settings leave it out.
+    pub const WITH_TLS12: &str = "TLS 1.2 as this Windows Server would send it";
+    /// The client's hello without suites in cipher block chaining mode.
+    pub const WITHOUT_CBC: &str = "the same hello without CBC suites";
+    /// A hello that no server can take, for the size of its answer.
+    pub const SMALL_ANSWER: &str = "an answer of a few bytes";
+    /// The hello of this server's manual import.
+    pub const IMPORT: &str = "the hello of a manual import";
+    /// An enumeration.
+    pub const SPOKEN: &str = "what the server speaks";
+    /// How the question about a Windows Server's hello begins.
+    pub const CLIENT: &str = "the hello of ";
+}
+
+impl Offer {
+    /// Whether the client goes on with this version.
+    pub fn takes(&self, version: u16) -> bool {
+        version == self.version || self.versions.contains(&version)
+    }
+}
+
 /// What a ClientHello offered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Offer {
@@ -447,8 +488,14 @@ pub struct Offer {
     /// What of this server's own settings made it differ from the profile's default; empty: nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
+    /// The program that says hello: `synchronization`, `import`, `content`; empty where it is none of a Windows Server.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub caller: String,
     /// The highest version offered, as in the handshake (`0x0303` is TLS 1.2, `0x0304` is TLS 1.3).
     pub version: u16,
+    /// The versions that the client takes in answer, the lowest first; empty: the highest alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<u16>,
     /// The suites offered, in order.
     pub suites: Vec<u16>,
     /// The named groups offered, in order.

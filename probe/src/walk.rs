@@ -17,7 +17,7 @@ use crate::codec::soap;
 use crate::evidence::{
     Ask, Evidence, Layer, Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target,
 };
-use crate::facts::{Fact, FactView};
+use crate::facts::{Fact, FactView, OwnClient, Phase, Statement};
 use crate::net::{Net, now};
 use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, service_of};
 use crate::run::Observer;
@@ -48,6 +48,11 @@ pub async fn walk(
         store,
         observer,
         issuer_proxy: winhttp_proxy(&FactView::new(&facts), &["http", "*"]),
+        client: OwnClient::new(settings, &FactView::new(&facts)),
+        import_on_record: facts.iter().any(|fact| {
+            matches!(&fact.statement, Statement::LogFailure { process, phase, .. }
+                if process == "w3wp" || *phase == Some(Phase::Import))
+        }),
         log: Mutex::new(Log {
             paths: paths.clone(),
             observations: Vec::new(),
@@ -117,6 +122,10 @@ struct Walker<'a> {
     observer: &'a dyn Observer,
     /// What Windows fetches certificates through.
     issuer_proxy: Option<ProxyHop>,
+    /// Whose hellos are sent.
+    client: OwnClient,
+    /// Whether an import is on record as broken off.
+    import_on_record: bool,
     log: Mutex<Log>,
 }
 

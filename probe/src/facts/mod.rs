@@ -3,6 +3,7 @@
 //! A file's kind is told by its content, never by its name. What one file, or one part of it, cannot give is reported
 //! and costs nothing else.
 
+mod client;
 mod config;
 mod decode;
 mod gpresult;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::{NameAnswer, escape};
 use crate::report::Report;
 
+pub use client::OwnClient;
 pub use view::{FactView, FailureView};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.

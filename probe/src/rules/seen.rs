@@ -1,6 +1,5 @@
 //! Evidence as rules look at it: by path and lane, with the observation that ended each.
 
-use crate::codec::tls::TLS12;
 use crate::evidence::{
     Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, NameFit,
     Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
@@ -242,8 +241,8 @@ fn went_well(info: &PathInfo, observation: &Observation, next: Option<&Observati
         Outcome::Dial { answer, .. } => *answer == DialAnswer::Connected,
         Outcome::Proxy { answer, .. } => *answer == ProxyAnswer::Granted,
         Outcome::Hello { offer, answer } => match answer {
-            HelloAnswer::Answered { version: TLS12, suite, complete: true, .. } => {
-                offer.suites.contains(suite)
+            HelloAnswer::Answered { version, suite, complete: true, .. } => {
+                offer.takes(*version) && offer.suites.contains(suite)
             }
             _ => false,
         },

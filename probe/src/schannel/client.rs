@@ -20,6 +20,17 @@ pub enum Caller {
     Content,
 }
 
+impl Caller {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Caller::Synchronization => "synchronization",
+            Caller::Import => "import",
+            Caller::Content => "content",
+        }
+    }
+}
+
 /// A server's TLS client.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -337,7 +348,9 @@ impl Client {
         let offer = Offer {
             client: self.profile.id.into(),
             settings: notes.departures.iter().map(|departure| departure.says.clone()).collect(),
+            caller: caller.word().into(),
             version: highest,
+            versions: versions.clone(),
             suites: codes.clone(),
             groups: groups.clone(),
             signatures: signatures.clone(),

@@ -21,7 +21,7 @@ pub use policy::{
 };
 pub use profile::{Confidence, CurveModel, Known, PROFILES, Profile, REFERENCE, ids, profile};
 
-use crate::codec::tls::{Extension, Hello, SUITES, TLS10, TLS12, TLS13};
+use crate::codec::tls::{Extension, Hello, SUITES, TLS10, TLS12, TLS13, suite};
 use crate::evidence::Offer;
 
 /// Groups that servers are known to want: the reference's, secp521r1, x448, and the finite fields of RFC 7919.
@@ -48,7 +48,7 @@ pub struct Widening {
 pub fn hello(version: u16, widening: Widening, server_name: Option<String>) -> (Hello, Offer) {
     let suites = match (version, widening.suites) {
         (TLS13, _) => vec![0x1302, 0x1301, 0x1303],
-        (_, true) => SUITES.iter().filter(|suite| !suite.is_tls13()).map(|suite| suite.code).collect(),
+        (_, true) => every_suite(),
         // Below TLS 1.2 neither GCM nor SHA-2 suites can be chosen; they do no harm in the list.
         (_, false) => REFERENCE.suites.to_vec(),
     };
@@ -69,7 +69,9 @@ pub fn hello_with(
     let offer = Offer {
         client: if widening.suites || wide || version != TLS12 { "all".into() } else { REFERENCE.id.into() },
         settings: Vec::new(),
+        caller: String::new(),
         version,
+        versions: Vec::new(),
         suites: suites.clone(),
         groups: groups.clone(),
         signatures: signatures.clone(),
@@ -102,10 +104,49 @@ pub fn hello_with(
     (hello, offer)
 }
 
+/// A client's hello with something of it widened, and the offer to record beside it. None where the client sends none.
+pub fn widened(of: &ClientHello, widening: Widening) -> Option<(Hello, Offer)> {
+    let (mut hello, mut offer) = (of.hello.clone()?, of.offer.clone());
+    offer.client = "all".into();
+    offer.caller = String::new();
+    offer.settings = Vec::new();
+    if widening.suites {
+        offer.suites = every_suite();
+        hello.suites.clone_from(&offer.suites);
+    }
+    for extension in &mut hello.extensions {
+        match extension {
+            Extension::Groups(groups) if widening.groups => {
+                *groups = WIDE_GROUPS.to_vec();
+                offer.groups.clone_from(groups);
+            }
+            Extension::Signatures(signatures) if widening.signatures => {
+                *signatures = WIDE_SIGNATURES.to_vec();
+                offer.signatures.clone_from(signatures);
+            }
+            _ => {}
+        }
+    }
+    if widening.groups && offer.groups.is_empty() {
+        // A client without any suite that needs a group sends none.
+        hello.extensions.insert(0, Extension::Groups(WIDE_GROUPS.to_vec()));
+        offer.groups = WIDE_GROUPS.to_vec();
+    }
+    Some((hello, offer))
+}
+
+/// A client's hello without its suites in cipher block chaining mode; none where nothing else is left.
+pub fn without_cbc(of: &ClientHello) -> Option<(Hello, Offer)> {
+    let (mut hello, mut offer) = (of.hello.clone()?, of.offer.clone());
+    hello.suites.retain(|&code| suite(code).is_some_and(|suite| !suite.is_cbc()));
+    offer.suites.clone_from(&hello.suites);
+    (!hello.suites.is_empty()).then_some((hello, offer))
+}
+
+/// Every suite of TLS 1.2 and below.
+fn every_suite() -> Vec<u16> {
+    SUITES.iter().filter(|suite| !suite.is_tls13()).map(|suite| suite.code).collect()
+}
+
 /// The ids of the profiles, as a sentence of an error has them.
 pub const PROFILE_IDS: &str = "ws2008r2, ws2012, ws2012r2, ws2016, ws2019, ws2022 or ws2025";
-
-/// Whether a profile has this id.
-pub fn is_profile(id: &str) -> bool {
-    ["ws2008r2", "ws2012", "ws2012r2", "ws2016", "ws2019", "ws2022", "ws2025"].contains(&id)
-}

@@ -205,7 +205,7 @@ impl std::str::FromStr for Client {
     type Err = BadValue;
     fn from_str(text: &str) -> Result<Self, BadValue> {
         let id = text.to_ascii_lowercase();
-        match schannel::is_profile(&id) {
+        match schannel::profile(&id).is_some() {
             true => Ok(Client(id)),
             false => Err(BadValue::new(text, schannel::PROFILE_IDS)),
         }

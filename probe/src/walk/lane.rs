@@ -11,8 +11,6 @@ use crate::evidence::{
     SoapAnswer, Target, Validity,
 };
 use crate::net::Stream;
-use crate::schannel;
-use crate::schannel::Widening;
 use crate::settings::ProxyKind;
 use crate::step::dial::Lane;
 use crate::step::exchange::Request;
@@ -174,8 +172,12 @@ impl Walker<'_> {
         wait: Duration,
     ) -> Greeted {
         let subject = path.target.subject();
-        let none = Widening { suites: false, groups: false, signatures: false };
-        let (greeting, offer) = schannel::hello(TLS12, none, self.server_name(path));
+        let own = self.client.hello(self.server_name(path));
+        let (Some(greeting), offer) = (own.hello, own.offer) else { return Greeted::default() };
+        let takes = {
+            let offer = offer.clone();
+            move |version| offer.takes(version)
+        };
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
         let plain = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::PlainHttp { .. }, .. });
@@ -192,7 +194,7 @@ impl Walker<'_> {
             ..Greeted::default()
         };
         let flight = match answer.flight {
-            Some(flight) if flight.version == TLS12 && flight.complete => flight,
+            Some(flight) if takes(flight.version) && flight.complete => flight,
             // Another version is an answer in itself; a flight cut short leaves nothing to look at.
             Some(flight) => {
                 if flight.version <= TLS12 && flight.alert.is_none() {
@@ -213,6 +215,7 @@ impl Walker<'_> {
             }
         };
         greeted.passed = true;
+        self.beside_the_answer(path, lane, flight.suite, wait).await;
         if path.until == Layer::Tls {
             return greeted;
         }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 
 use super::{BESIDE, Began, CONTROL_HOST, Walker};
-use crate::codec::tls::{TLS10, TLS11, TLS12, TLS13};
-use crate::evidence::{Ask, Broken, Layer, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target};
+use crate::codec::tls::{Hello, TLS10, TLS11, TLS12, TLS13};
+use crate::evidence::{
+    Ask, Broken, Layer, Offer, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target, question,
+};
 use crate::schannel;
-use crate::schannel::Widening;
+use crate::schannel::{Caller, ClientHello, Widening};
 use crate::settings::ProxyHop;
 use crate::step::dial::Lane;
 use crate::step::{hello, proxy};
@@ -18,8 +20,8 @@ use crate::step::{hello, proxy};
 const UNASSIGNED_SUITE: u16 = 0xdada;
 
 impl Walker<'_> {
-    /// Asks again with one difference each: another version, every suite, every group, every signature algorithm; and
-    /// what the server speaks at all. Whether any was answered.
+    /// Asks again with one difference each: another version, every suite, every group, every signature algorithm, without
+    /// what is set on this server; and what the server speaks at all. Whether any was answered.
     pub(super) async fn differentials(
         &self,
         path: &PathInfo,
@@ -27,30 +29,43 @@ impl Walker<'_> {
         round_trip: Duration,
         wait: Duration,
     ) -> bool {
+        let name = self.server_name(path);
         let none = Widening { suites: false, groups: false, signatures: false };
         let all = Widening { suites: true, groups: true, signatures: true };
-        let asks = [
-            ("TLS 1.0 alone", TLS10, all),
-            ("TLS 1.1 alone", TLS11, all),
-            ("TLS 1.3 alone", TLS13, all),
-            ("every suite at TLS 1.2", TLS12, Widening { suites: true, ..none }),
-            ("every group at TLS 1.2", TLS12, Widening { groups: true, ..none }),
-            ("every signature algorithm at TLS 1.2", TLS12, Widening { signatures: true, ..none }),
-            ("every group and signature at TLS 1.2", TLS12, Widening { suites: false, ..all }),
-            ("every suite, group and signature at TLS 1.2", TLS12, all),
+        let client = &self.client.client;
+        let own = self.client.hello(name.clone());
+        let with_tls12 = client.with_tls12().hello(Caller::Synchronization, name.clone());
+        let mut asks: Vec<(&str, (Hello, Offer))> = [
+            (question::TLS10_ALONE, TLS10),
+            (question::TLS11_ALONE, TLS11),
+            (question::TLS13_ALONE, TLS13),
+        ]
+        .into_iter()
+        .map(|(question, version)| (question, schannel::hello(version, all, name.clone())))
+        .collect();
+        let widenings = [
+            (question::EVERY_SUITE, Widening { suites: true, ..none }),
+            (question::EVERY_GROUP, Widening { groups: true, ..none }),
+            (question::EVERY_SIGNATURE, Widening { signatures: true, ..none }),
+            (question::EVERY_GROUP_AND_SIGNATURE, Widening { suites: false, ..all }),
+            (question::EVERYTHING, all),
         ];
-        let one = |(question, version, widening)| async move {
-            let (greeting, offer) = schannel::hello(version, widening, self.server_name(path));
-            self.differential(path, lane, question, greeting, offer, wait).await
-        };
-        let mut answers = Vec::with_capacity(asks.len());
-        if self.settings.polite {
-            for ask in asks {
-                answers.push(one(ask).await);
+        asks.extend(widenings.into_iter().filter_map(|(question, widening)| {
+            schannel::widened(&with_tls12, widening).map(|asked| (question, asked))
+        }));
+        let mut also = |question, hello: ClientHello| {
+            if let Some(greeting) = hello.hello {
+                asks.push((question, (greeting, hello.offer)));
             }
-        } else {
-            answers = join_all(asks.map(one)).await;
+        };
+        if own.offer.version < TLS12 {
+            also(question::WITH_TLS12, with_tls12);
         }
+        if !own.offer.settings.is_empty() {
+            let unchanged = client.without_policy().with_tls12();
+            also(question::UNCHANGED, unchanged.hello(Caller::Synchronization, name));
+        }
+        let answers = self.differ(path, lane, asks, wait).await;
         let answered = answers.iter().copied().flatten().next();
         if answered.is_some() {
             let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
@@ -59,12 +74,51 @@ impl Walker<'_> {
         answered.is_some()
     }
 
+    /// Sends hellos side by side, or one after the other where that is asked for.
+    pub(super) async fn differ(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        asks: Vec<(&str, (Hello, Offer))>,
+        wait: Duration,
+    ) -> Vec<Option<(u16, u16)>> {
+        let all = asks.into_iter().map(|(question, (greeting, offer))| async move {
+            self.differential(path, lane, question, greeting, offer, wait).await
+        });
+        if !self.settings.polite {
+            return join_all(all).await;
+        }
+        let mut answers = Vec::new();
+        for one in all {
+            answers.push(one.await);
+        }
+        answers
+    }
+
+    /// What is worth asking of a hello that was answered: whether anything but cipher block chaining is in common, and
+    /// whether a manual import, where one is on record, gets as far.
+    pub(super) async fn beside_the_answer(&self, path: &PathInfo, lane: Lane, suite: u16, wait: Duration) {
+        let name = self.server_name(path);
+        let mut asks = Vec::new();
+        if crate::codec::tls::suite(suite).is_some_and(|suite| suite.is_cbc()) {
+            asks.extend(
+                schannel::without_cbc(&self.client.hello(name.clone()))
+                    .map(|asked| (question::WITHOUT_CBC, asked)),
+            );
+        }
+        if self.import_on_record && path.role == PathRole::Source {
+            let import = self.client.client.hello(Caller::Import, name);
+            asks.extend(import.hello.map(|hello| (question::IMPORT, (hello, import.offer))));
+        }
+        self.differ(path, lane, asks, wait).await;
+    }
+
     /// Whether an answer of a few bytes comes where a whole flight did not: an alert, to a suite that nobody has.
     pub(super) async fn small_answer(&self, path: &PathInfo, lane: Lane, wait: Duration) {
         let none = Widening { suites: false, groups: false, signatures: false };
         let (greeting, offer) =
             schannel::hello_with(TLS12, none, self.server_name(path), vec![UNASSIGNED_SUITE]);
-        self.differential(path, lane, "an answer of a few bytes", greeting, offer, wait).await;
+        self.differential(path, lane, question::SMALL_ANSWER, greeting, offer, wait).await;
     }
 
     pub(super) async fn differential(
@@ -72,8 +126,8 @@ impl Walker<'_> {
         path: &PathInfo,
         lane: Lane,
         question: &str,
-        greeting: crate::codec::tls::Hello,
-        offer: crate::evidence::Offer,
+        greeting: Hello,
+        offer: Offer,
         wait: Duration,
     ) -> Option<(u16, u16)> {
         let stream = self.open(path, lane, wait).await?;
@@ -183,8 +237,9 @@ impl Walker<'_> {
         let target = Target { scheme: Scheme::Https, host: CONTROL_HOST.into(), port: 443, path: "/".into() };
         let control = self.also(path, PathRole::Control, target, Some(hop.clone()), Ask::Get, Layer::Tls);
         let Some(stream) = self.open(&control, lane, wait).await else { return };
-        let none = Widening { suites: false, groups: false, signatures: false };
-        let (greeting, offer) = schannel::hello(TLS12, none, Some(CONTROL_HOST.into()));
+        let same = self.client.hello(Some(CONTROL_HOST.into()));
+        let Some(greeting) = same.hello else { return };
+        let offer = same.offer;
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
         let question = Some("the same hello to another host");

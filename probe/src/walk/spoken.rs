@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Began, Walker};
 use crate::codec::tls::{Hello, Reading, Until};
 use crate::enumerate::{self, FAR, Peer, Reply, Terms};
-use crate::evidence::{Broken, Layer, Outcome, PathInfo, Spoken, SpokenPlan};
+use crate::evidence::{Broken, Layer, Outcome, PathInfo, Spoken, SpokenPlan, question};
+use crate::schannel::{Caller, Client, ClientHello, PROFILES, Policy};
 use crate::step::dial::Lane;
 use crate::step::hello;
 
@@ -87,16 +88,34 @@ impl Walker<'_> {
         }
         let outcome = Outcome::Spoken(Box::new(found.into_inner()));
         let subject = path.target.subject();
-        self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(SPOKEN), outcome, None);
+        self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(question::SPOKEN), outcome, None);
     }
 }
 
-/// The question under which an enumeration stands.
-pub const SPOKEN: &str = "what the server speaks";
-
 impl Walker<'_> {
-    /// Tries on the wire what each Windows Server sends.
+    /// Tries on the wire what each Windows Server sends by default, and what the one that is asked about sends.
     pub(super) async fn clients(&self, path: &PathInfo, lane: Lane, wait: Duration) {
-        let _ = (path, lane, wait);
+        if self.settings.suites {
+            return;
+        }
+        let name = self.server_name(path);
+        let own = &self.client.client;
+        let defaults = PROFILES.iter().map(|profile| Client::new(profile, Policy::default()));
+        let mut hellos: Vec<(String, ClientHello)> = defaults
+            .map(|client| {
+                let question = format!("{}{}", question::CLIENT, client.profile.name);
+                (question, client.hello(Caller::Synchronization, name.clone()))
+            })
+            .collect();
+        if self.client.known || !own.policy.is_empty() {
+            for caller in [Caller::Synchronization, Caller::Import, Caller::Content] {
+                let question = format!("{}this server: {}", question::CLIENT, caller.word());
+                hellos.push((question, own.hello(caller, name.clone())));
+            }
+        }
+        let asks = hellos.iter().filter_map(|(question, hello)| {
+            Some((question.as_str(), (hello.hello.clone()?, hello.offer.clone())))
+        });
+        self.differ(path, lane, asks.collect(), wait).await;
     }
 }
