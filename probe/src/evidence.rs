@@ -730,6 +730,9 @@ pub struct CertificateSeen {
     pub self_issued: bool,
     /// Whether it may issue certificates.
     pub is_ca: bool,
+    /// What it is signed with, as IANA numbers signature algorithms; none where it is nothing of TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<u16>,
     /// Where it came from.
     pub from: CertificateFrom,
     /// Where it stands against the clock of the run.

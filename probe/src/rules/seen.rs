@@ -4,13 +4,15 @@ use crate::evidence::{
     Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, NameFit,
     Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
 };
-use crate::facts::FactView;
+use crate::facts::{FactView, OwnClient};
 use crate::plan::is_microsoft_host;
 
 /// Evidence, indexed.
 pub(crate) struct Seen<'a> {
     pub evidence: &'a Evidence,
     pub facts: FactView<'a>,
+    /// This server's TLS client, or the one that is taken for it.
+    pub client: OwnClient,
     pub paths: Vec<PathSeen<'a>>,
 }
 
@@ -70,7 +72,8 @@ impl<'a> Seen<'a> {
                 PathSeen { info, own, asked, lanes }
             })
             .collect();
-        Seen { evidence, facts: FactView::new(&evidence.facts), paths }
+        let facts = FactView::new(&evidence.facts);
+        Seen { evidence, facts, client: OwnClient::new(&evidence.settings, &facts), paths }
     }
 
     /// The paths that synchronization needs.
