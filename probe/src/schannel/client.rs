@@ -626,3 +626,347 @@ fn public_key(group: u16) -> Option<Vec<u8>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::policy::Value;
+    use super::super::profile::{PROFILES, profile};
+    use super::*;
+
+    const SCHANNEL: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL";
+    const GROUP_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Cryptography\Configuration\SSL\00010002";
+    const DOTNET: &str = r"HKLM\SOFTWARE\Microsoft\.NETFramework\v4.0.30319";
+    const WINHTTP: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\WinHttp";
+
+    fn client(id: &str, values: &[(&str, &str, Value)]) -> Client {
+        let policy =
+            Policy::from_registry(values.iter().map(|(key, name, value)| (*key, *name, *value, "f1")));
+        assert!(policy.unread.is_empty(), "{:?}", policy.unread);
+        Client::new(profile(id).unwrap(), policy)
+    }
+
+    fn protocol(name: &str) -> String {
+        format!(r"{SCHANNEL}\Protocols\{name}\Client")
+    }
+
+    fn synchronizes(client: &Client) -> ClientHello {
+        client.hello(Caller::Synchronization, Some("sws.update.microsoft.com".into()))
+    }
+
+    #[test]
+    fn a_default_departs_from_nothing() {
+        for profile in PROFILES {
+            let hello = synchronizes(&Client::new(profile, Policy::default()));
+            assert!(hello.offer.settings.is_empty() && hello.departures.is_empty());
+            assert_eq!(hello.offer.client, profile.id);
+            if profile.id != "ws2008r2" {
+                assert_eq!(hello.offer.suites, profile.suites);
+                assert_eq!(hello.offer.groups, profile.groups);
+                assert_eq!(hello.offer.signatures, profile.signatures);
+            }
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_off_lowers_the_hello() {
+        let off = protocol("TLS 1.2");
+        let client = client("ws2016", &[(&off, "Enabled", Value::Number(0))]);
+        let hello = synchronizes(&client);
+        assert_eq!((hello.offer.version, hello.versions.as_slice()), (TLS11, &[TLS10, TLS11][..]));
+        assert_eq!(hello.offer.settings, ["TLS 1.2 off in the registry"]);
+        assert_eq!(hello.departures[0].facts, ["f1"]);
+        assert!(hello.offer.signatures.is_empty() && !hello.offer.suites.contains(&0xc030));
+        assert_eq!(hello.hello.unwrap().record, TLS11);
+        assert_eq!(synchronizes(&client.without_policy()).offer.version, TLS12);
+        let with = synchronizes(&client.with_tls12());
+        assert_eq!((with.offer.version, with.offer.settings.len()), (TLS12, 0));
+    }
+
+    #[test]
+    fn no_version_and_no_hello() {
+        let keys = ["TLS 1.0", "TLS 1.1", "TLS 1.2"].map(protocol);
+        let values: Vec<_> = keys.iter().map(|key| (key.as_str(), "Enabled", Value::Number(0))).collect();
+        let hello = synchronizes(&client("ws2022", &values));
+        assert!(hello.hello.is_none() && hello.offer.suites.is_empty() && hello.offer.version == 0);
+        assert!(matches!(hello.why_none, Some(WhyNone::NoVersion { .. })));
+        assert_eq!(hello.offer.settings.len(), 3);
+    }
+
+    #[test]
+    fn off_by_default_is_there_for_a_program_that_names_it() {
+        let key = protocol("TLS 1.2");
+        let reserved = (key.as_str(), "DisabledByDefault", Value::Number(1));
+        let strong = (DOTNET, "SchUseStrongCrypto", Value::Number(1));
+        let client = client("ws2016", &[reserved, (&key, "Enabled", Value::Number(u64::MAX)), strong]);
+        assert_eq!(synchronizes(&client).offer.version, TLS11);
+        assert!(!synchronizes(&client).inferred.is_empty());
+        let import = client.hello(Caller::Import, None);
+        assert_eq!(import.offer.version, TLS12);
+        assert_eq!(import.offer.settings, [".NET with SchUseStrongCrypto"]);
+    }
+
+    #[test]
+    fn what_is_off_and_not_wanted_departs_from_nothing() {
+        let keys = ["SSL 2.0", "SSL 3.0", "TLS 1.3"].map(protocol);
+        let values: Vec<_> = keys.iter().map(|key| (key.as_str(), "Enabled", Value::Number(0))).collect();
+        assert!(synchronizes(&client("ws2022", &values)).offer.settings.is_empty());
+        // TLS 1.3 is wanted by WinHTTP.
+        let content = client("ws2022", &values).hello(Caller::Content, None);
+        assert_eq!((content.offer.version, content.offer.settings.len()), (TLS12, 1));
+    }
+
+    #[test]
+    fn the_import_begins_with_tls_10_until_dotnet_is_told() {
+        let import = |values: &[(&str, &str, Value)]| client("ws2012r2", values).hello(Caller::Import, None);
+        let plain = import(&[]);
+        assert_eq!((plain.offer.version, plain.offer.suites.contains(&0x0005)), (TLS10, true));
+        assert_eq!(plain.offer.settings, [".NET without SchUseStrongCrypto"]);
+        let strong = import(&[(DOTNET, "SchUseStrongCrypto", Value::Number(1))]);
+        assert_eq!((strong.offer.version, strong.offer.suites.contains(&0x0005)), (TLS12, false));
+        let system = import(&[(DOTNET, "SystemDefaultTlsVersions", Value::Number(1))]);
+        assert_eq!((system.offer.version, system.offer.suites.contains(&0x0005)), (TLS12, true));
+        let narrow = DOTNET.replace(r"SOFTWARE\", r"SOFTWARE\Wow6432Node\");
+        let other = import(&[(&narrow, "SchUseStrongCrypto", Value::Number(1))]);
+        assert_eq!(other.offer.version, TLS10);
+    }
+
+    #[test]
+    fn the_missing_update_counts_where_there_is_such_an_update() {
+        for (id, version) in [("ws2012", TLS10), ("ws2012r2", TLS10), ("ws2016", TLS12)] {
+            let mut client = client(id, &[]);
+            client.policy.set_sync_fix_missing(true, "f9");
+            let hello = synchronizes(&client);
+            assert_eq!(hello.offer.version, version, "{id}");
+            assert_eq!(hello.departures.iter().any(|d| d.facts == ["f9"]), version == TLS10);
+        }
+    }
+
+    #[test]
+    fn winhttp_follows_its_value() {
+        let content = |id, value| {
+            client(id, &[(WINHTTP, "DefaultSecureProtocols", Value::Number(value))])
+                .hello(Caller::Content, None)
+        };
+        let hello = content("ws2012", 0x800);
+        assert_eq!((hello.offer.version, hello.versions.as_slice()), (TLS12, &[TLS12][..]));
+        assert_eq!(hello.offer.settings, ["DefaultSecureProtocols 0x800"]);
+        // Windows 7's SCHANNEL has TLS 1.2 off until it is told.
+        assert!(content("ws2008r2", 0x800).hello.is_none());
+        let stock = client("ws2012", &[]).hello(Caller::Content, None);
+        assert_eq!(stock.offer.version, TLS10);
+        assert_eq!(stock.hello.unwrap().extensions[0], Extension::StatusRequest);
+    }
+
+    #[test]
+    fn a_list_for_newer_servers_leaves_an_older_one_little() {
+        let list = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,\
+                    TLS_RSA_WITH_AES_128_GCM_SHA256";
+        let values = [(GROUP_POLICY, "Functions", Value::Text(list))];
+        let old = synchronizes(&client("ws2012r2", &values));
+        assert_eq!(old.offer.suites, [0x009c]);
+        // Without a suite that has a curve neither groups nor point formats are sent.
+        assert!(old.offer.groups.is_empty());
+        assert_eq!(old.offer.settings, ["Group Policy cipher order"]);
+        assert!(!old.inferred.is_empty());
+        let new = synchronizes(&client("ws2016", &values));
+        assert_eq!(new.offer.suites, [0xc030, 0xc027, 0x009c]);
+        assert!(new.inferred.is_empty() && new.order.unwrap().is_clean());
+    }
+
+    #[test]
+    fn what_is_in_effect_outranks_what_is_set() {
+        let mut client =
+            client("ws2019", &[(GROUP_POLICY, "Functions", Value::Text("TLS_RSA_WITH_AES_128_GCM_SHA256"))]);
+        client.policy.set_effective(Names::text("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"), "f2");
+        let hello = synchronizes(&client);
+        assert_eq!(hello.offer.suites, [0xc030]);
+        assert_eq!(
+            (hello.departures[0].says.as_str(), hello.departures[0].facts.len()),
+            ("Group Policy cipher order", 2)
+        );
+    }
+
+    #[test]
+    fn a_stock_list_departs_from_nothing() {
+        for profile in PROFILES {
+            let names: Vec<String> = profile.defaults.iter().map(|suite| suite.name.to_string()).collect();
+            let mut client = Client::new(profile, Policy::default());
+            client.policy.set_effective(Names::list(&names), "f1");
+            let hello = synchronizes(&client);
+            assert!(hello.departures.is_empty(), "{} {:?}", profile.id, hello.departures);
+            assert_eq!(hello.hello, synchronizes(&client.without_policy()).hello);
+        }
+    }
+
+    #[test]
+    fn a_list_without_suites_of_tls_13_takes_the_version_away() {
+        let values = [(GROUP_POLICY, "Functions", Value::Text("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"))];
+        let hello = client("ws2022", &values).hello(Caller::Content, None);
+        assert_eq!((hello.offer.version, hello.offer.suites.as_slice()), (TLS12, &[0xc030][..]));
+    }
+
+    #[test]
+    fn curves_and_switches_change_what_they_say() {
+        let curves = ["NistP384".to_string(), "NistP521".to_string()];
+        let hello = synchronizes(&client("ws2016", &[(GROUP_POLICY, "EccCurves", Value::List(&curves))]));
+        assert_eq!(
+            (hello.offer.groups.as_slice(), hello.offer.settings[0].as_str()),
+            (&[24, 25][..], "Group Policy curve order")
+        );
+
+        let sha = format!(r"{SCHANNEL}\Hashes\SHA");
+        let hello = synchronizes(&client("ws2016", &[(&sha, "Enabled", Value::Number(0))]));
+        assert_eq!(hello.offer.settings, ["SHA off in the registry"]);
+        assert!(!hello.offer.suites.contains(&0xc014) && !hello.offer.signatures.contains(&0x0201));
+        assert!(hello.offer.suites.contains(&0xc027));
+
+        let ecdh = format!(r"{SCHANNEL}\KeyExchangeAlgorithms\ECDH");
+        let hello = synchronizes(&client("ws2016", &[(&ecdh, "Enabled", Value::Number(0))]));
+        assert!(hello.offer.groups.is_empty() && hello.offer.suites.contains(&0x009f));
+
+        let fips = r"HKLM\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy";
+        let hello = synchronizes(&client("ws2019", &[(fips, "Enabled", Value::Number(1))]));
+        assert_eq!(hello.offer.groups, [23, 24]);
+        assert_eq!(hello.offer.suites, profile("ws2019").unwrap().suites);
+    }
+
+    #[test]
+    fn an_address_is_no_name() {
+        let client = client("ws2019", &[]);
+        for name in ["192.0.2.7", "2001:db8::7", ""] {
+            let hello = client.hello(Caller::Synchronization, Some(name.into())).hello.unwrap();
+            assert!(!matches!(hello.extensions[0], Extension::ServerName(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn base_points_are_points() {
+        for (group, algorithm) in [
+            (23, &ring::agreement::ECDH_P256),
+            (24, &ring::agreement::ECDH_P384),
+            (29, &ring::agreement::X25519),
+        ] {
+            let random = ring::rand::SystemRandom::new();
+            let own = ring::agreement::EphemeralPrivateKey::generate(algorithm, &random).unwrap();
+            let theirs = ring::agreement::UnparsedPublicKey::new(algorithm, public_key(group).unwrap());
+            assert!(ring::agreement::agree_ephemeral(own, &theirs, |_| ()).is_ok(), "group {group}");
+        }
+    }
+
+    fn any_key() -> impl Strategy<Value = String> {
+        let protocols = prop_oneof![
+            Just("SSL 2.0"),
+            Just("SSL 3.0"),
+            Just("TLS 1.0"),
+            Just("TLS 1.1"),
+            Just("TLS 1.2"),
+            Just("TLS 1.3"),
+            Just("?")
+        ];
+        let switches = prop_oneof![
+            Just(r"Ciphers\AES 128/128"),
+            Just(r"Ciphers\AES 256/256"),
+            Just(r"Ciphers\Triple DES 168"),
+            Just(r"Hashes\SHA"),
+            Just(r"Hashes\SHA256"),
+            Just(r"KeyExchangeAlgorithms\ECDH"),
+            Just(r"KeyExchangeAlgorithms\PKCS"),
+            Just(r"KeyExchangeAlgorithms\Diffie-Hellman"),
+        ];
+        let local = r"HKLM\SYSTEM\CurrentControlSet\Control\Cryptography\Configuration\Local\SSL\0001000";
+        prop_oneof![
+            protocols.prop_map(protocol),
+            switches.prop_map(|name| format!(r"{SCHANNEL}\{name}")),
+            Just(GROUP_POLICY.to_string()),
+            Just(DOTNET.to_string()),
+            Just(WINHTTP.to_string()),
+            Just(format!("{local}2")),
+            Just(format!("{local}3")),
+            Just(r"HKLM\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy".to_string()),
+            r"(HKLM\\)?[ -~ß\\]{0,40}",
+        ]
+    }
+
+    fn any_name() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            Just("Enabled"),
+            Just("DisabledByDefault"),
+            Just("ClientMinKeyBitLength"),
+            Just("Functions"),
+            Just("EccCurves"),
+            Just("SchUseStrongCrypto"),
+            Just("SystemDefaultTlsVersions"),
+            Just("DefaultSecureProtocols"),
+        ]
+    }
+
+    fn any_list() -> impl Strategy<Value = Vec<String>> {
+        let suites: Vec<String> =
+            PROFILES.iter().flat_map(|profile| profile.known()).map(|suite| suite.name.to_string()).collect();
+        let suite = proptest::sample::select(suites);
+        let other = prop_oneof![
+            Just("NistP256".to_string()),
+            Just("curve25519".to_string()),
+            Just("RSA/SHA256".to_string()),
+            Just("RSAE-PSS/SHA512".to_string()),
+            "[ -~ß€]{0,12}",
+        ];
+        proptest::collection::vec(prop_oneof![suite, other], 0..12)
+    }
+
+    fn any_value() -> impl Strategy<Value = (String, &'static str, u8, u64, Vec<String>)> {
+        let number = prop_oneof![Just(0), Just(1), Just(u64::from(u32::MAX)), Just(u64::MAX), any::<u64>()];
+        (any_key(), any_name(), 0u8..3, number, any_list())
+    }
+
+    proptest! {
+        #[test]
+        fn no_policy_breaks_a_hello(
+            values in proptest::collection::vec(any_value(), 0..8),
+            gpo in proptest::option::of(any_list()),
+            effective in proptest::option::of(any_list()),
+            missing in any::<bool>(),
+        ) {
+            let texts: Vec<String> = values.iter().map(|value| value.4.join(",")).collect();
+            let mut policy = Policy::from_registry(values.iter().zip(&texts).map(|(value, text)| {
+                let shown = match value.2 {
+                    0 => Value::Number(value.3),
+                    1 => Value::Text(text),
+                    _ => Value::List(&value.4),
+                };
+                (value.0.as_str(), value.1, shown, "f1")
+            }));
+            if let Some(list) = gpo {
+                policy.set_order(Names::list(&list), "f2");
+            }
+            if let Some(list) = effective {
+                policy.set_effective(Names::list(&list), "f3");
+            }
+            policy.set_sync_fix_missing(missing, "f4");
+            for profile in PROFILES {
+                let client = Client::new(profile, policy.clone());
+                for caller in [Caller::Synchronization, Caller::Import, Caller::Content] {
+                    for hello in [
+                        client.hello(caller, Some("host".into())),
+                        client.with_tls12().hello(caller, None),
+                        client.hello_at(caller, TLS13, None),
+                    ] {
+                        prop_assert_eq!(hello.hello.is_none(), hello.why_none.is_some());
+                        prop_assert_eq!(hello.hello.is_none(), hello.offer.suites.is_empty());
+                        prop_assert_eq!(hello.versions.last().copied().unwrap_or_default(), hello.offer.version);
+                        prop_assert!(hello.versions.iter().all(|version| profile.supports(*version)));
+                        prop_assert_eq!(hello.offer.settings.len(), hello.departures.len());
+                        if let Some(built) = &hello.hello {
+                            prop_assert!(built.bytes(&[0; 32]).len() > 40);
+                            prop_assert_eq!(built.groups(), hello.offer.groups.as_slice());
+                            prop_assert_eq!(built.signatures(), hello.offer.signatures.as_slice());
+                            prop_assert_eq!(built.highest(), hello.offer.version);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! status_request and no ALPN.
 
 mod client;
+mod meet;
 mod policy;
 mod profile;
 mod profiles;
@@ -15,6 +16,7 @@ mod profiles;
 mod fingerprint;
 
 pub use client::{Caller, Client, ClientHello, Departure, WhyNone};
+pub use meet::{Meeting, Reason, meet, meet_offer, meet_with_prime};
 pub use policy::{
     DotNet, Family, LIST_LIMIT, ListReading, Names, Policy, Protocol, SSL2, Setting, Switch, Unread, Value,
     read_curves, read_signatures, read_suites,

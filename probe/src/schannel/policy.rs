@@ -4,7 +4,7 @@
 //! administrative template CipherSuiteOrder.admx and, for .NET, "Transport Layer Security best practices with .NET
 //! Framework". What Microsoft does not say — lists too long, with spaces, or of unknown names — is marked where it is used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::profile::{CurveModel, Known, PROFILES, Profile, suffix};
 use crate::codec::tls::{SSL3, SUITES, TLS10, TLS11, TLS12, TLS13};
@@ -14,6 +14,9 @@ pub const SSL2: u16 = 0x0002;
 
 /// The length that a policy's list of suites may have, in characters ("Manage Transport Layer Security").
 pub const LIST_LIMIT: usize = 1023;
+
+/// The names that are kept of a list: far more than there are suites.
+const NAMES: usize = 1000;
 
 /// A value of the registry, as a file shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +95,7 @@ pub struct Switch {
 /// A list of names as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The names, each with the spaces around it; empty ones are kept.
+    /// The names, each with the spaces around it; empty ones are kept. No more than a thousand.
     pub names: Vec<String>,
     /// The length of the whole, commas included, in characters.
     pub characters: usize,
@@ -101,7 +104,8 @@ pub struct Names {
 impl Names {
     /// Names between commas.
     pub fn text(text: &str) -> Names {
-        let names = if text.is_empty() { Vec::new() } else { text.split(',').map(String::from).collect() };
+        let names = text.split(',').take(NAMES).map(String::from);
+        let names = if text.is_empty() { Vec::new() } else { names.collect() };
         Names { names, characters: text.chars().count() }
     }
 
@@ -230,7 +234,7 @@ impl ListReading {
 /// Reads a list: `find` gives a name's code point and own spelling, or says that it is known elsewhere.
 fn read(names: &Names, find: impl Fn(&str) -> Found) -> ListReading {
     let mut reading = ListReading::default();
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     reading.too_long = (names.characters > LIST_LIMIT).then_some(names.characters);
     for written in &names.names {
         let name = written.trim();
@@ -239,12 +243,10 @@ fn read(names: &Names, find: impl Fn(&str) -> Found) -> ListReading {
             reading.gaps = true;
             continue;
         }
-        let key = name.to_ascii_uppercase();
-        if seen.contains(&key) {
+        if !seen.insert(name.to_ascii_uppercase()) {
             reading.repeated.push(name.to_string());
             continue;
         }
-        seen.push(key);
         match find(name) {
             Found::Here { name: own, code } => {
                 reading.recased |= own != name;
