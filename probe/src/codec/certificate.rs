@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::{OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS, OID_X509_COMMON_NAME};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Error};
+use x509_parser::signature_algorithm::SignatureAlgorithm;
 
 use crate::evidence::{CertificateFrom, CertificateSeen, NameFit, Validity, escape};
 
@@ -90,6 +91,7 @@ pub fn read(der: &[u8], from: CertificateFrom, clock: Timestamp) -> Result<Certi
         issuer_urls,
         self_issued,
         is_ca: parsed.is_ca(),
+        scheme: scheme(&parsed),
         from,
         validity: if clock < not_before {
             Validity::NotYet
@@ -106,6 +108,39 @@ pub fn read(der: &[u8], from: CertificateFrom, clock: Timestamp) -> Result<Certi
         issuer: parsed.issuer().as_raw().to_vec(),
         addresses,
     })
+}
+
+/// The signature algorithm of a certificate as TLS numbers it (RFC 8446 section 4.2.3; RFC 5246 section 7.4.1.4.1 for
+/// the older pairs, in which a curve is not bound to a hash).
+fn scheme(certificate: &X509Certificate) -> Option<u16> {
+    match SignatureAlgorithm::try_from(&certificate.signature_algorithm).ok()? {
+        SignatureAlgorithm::RSASSA_PSS(parameters) => {
+            match parameters.hash_algorithm_oid().to_id_string().as_str() {
+                "2.16.840.1.101.3.4.2.1" => Some(0x0804),
+                "2.16.840.1.101.3.4.2.2" => Some(0x0805),
+                "2.16.840.1.101.3.4.2.3" => Some(0x0806),
+                _ => None,
+            }
+        }
+        SignatureAlgorithm::ED25519 => Some(0x0807),
+        SignatureAlgorithm::RSA | SignatureAlgorithm::DSA | SignatureAlgorithm::ECDSA => {
+            match certificate.signature_algorithm.algorithm.to_id_string().as_str() {
+                "1.2.840.113549.1.1.4" => Some(0x0101),
+                "1.2.840.113549.1.1.5" => Some(0x0201),
+                "1.2.840.113549.1.1.14" => Some(0x0301),
+                "1.2.840.113549.1.1.11" => Some(0x0401),
+                "1.2.840.113549.1.1.12" => Some(0x0501),
+                "1.2.840.113549.1.1.13" => Some(0x0601),
+                "1.2.840.10045.4.1" => Some(0x0203),
+                "1.2.840.10045.4.3.1" => Some(0x0303),
+                "1.2.840.10045.4.3.2" => Some(0x0403),
+                "1.2.840.10045.4.3.3" => Some(0x0503),
+                "1.2.840.10045.4.3.4" => Some(0x0603),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 /// Whether `issuer` issued `subject`: the names fit and the signature verifies. An algorithm that cannot be verified

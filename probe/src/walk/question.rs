@@ -35,14 +35,11 @@ impl Walker<'_> {
         let client = &self.client.client;
         let own = self.client.hello(name.clone());
         let with_tls12 = client.with_tls12().hello(Caller::Synchronization, name.clone());
-        let mut asks: Vec<(&str, (Hello, Offer))> = [
-            (question::TLS10_ALONE, TLS10),
-            (question::TLS11_ALONE, TLS11),
-            (question::TLS13_ALONE, TLS13),
-        ]
-        .into_iter()
-        .map(|(question, version)| (question, schannel::hello(version, all, name.clone())))
-        .collect();
+        let mut asks: Vec<(&str, (Hello, Offer))> =
+            [(question::TLS10_ALONE, TLS10), (question::TLS11_ALONE, TLS11), (question::TLS13_ALONE, TLS13)]
+                .into_iter()
+                .map(|(question, version)| (question, schannel::hello(version, all, name.clone())))
+                .collect();
         let widenings = [
             (question::EVERY_SUITE, Widening { suites: true, ..none }),
             (question::EVERY_GROUP, Widening { groups: true, ..none }),

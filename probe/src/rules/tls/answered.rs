@@ -161,7 +161,10 @@ fn chain_signature(own: &Own, lane: &LaneSeen, given: &mut Given) {
         return;
     }
     // The end of the way is trusted by what it is, not by its signature.
-    let signed = chain.way.iter().filter(|certificate| !certificate.self_issued && certificate.from != CertificateFrom::Store);
+    let signed = chain
+        .way
+        .iter()
+        .filter(|certificate| !certificate.self_issued && certificate.from != CertificateFrom::Store);
     let Some((certificate, scheme)) = signed
         .filter_map(|certificate| Some((certificate, certificate.scheme?)))
         .find(|(_, scheme)| !own.offer.signatures.contains(scheme))

@@ -21,8 +21,12 @@ fn departures(hello: &ClientHello) -> Vec<String> {
 
 /// The facts that turn TLS 1.2 off.
 fn tls12_off(seen: &Seen) -> Vec<String> {
-    let protocol = seen.client.client.policy.protocols.get(&TLS12);
-    protocol.map(crate::schannel::Protocol::facts).unwrap_or_default()
+    let Some(protocol) = seen.client.client.policy.protocols.get(&TLS12) else { return Vec::new() };
+    [&protocol.enabled, &protocol.disabled_by_default]
+        .into_iter()
+        .flatten()
+        .flat_map(|setting| setting.facts.iter().cloned())
+        .collect()
 }
 
 /// A server whose own hello stops below TLS 1.2 is refused, and the same server's hello with TLS 1.2 is answered.
@@ -95,7 +99,10 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
     if !seen.client.known {
         given.open(
             "Which Windows Server is it?",
-            format!("What a list of suites leaves depends on the Windows; {} was taken.", seen.client.client.profile.name),
+            format!(
+                "What a list of suites leaves depends on the Windows; {} was taken.",
+                seen.client.client.profile.name
+            ),
             "hand over the output of `(Get-WsusServer).Version`, or of `winver`",
             vec![own.observation.id.clone()],
         );
@@ -122,7 +129,10 @@ fn reading(list: &ListReading) -> String {
     }
     let others = list.unsupported.len() - list.unsuffixed.len().min(list.unsupported.len());
     if others + list.unknown.len() > 0 {
-        says.push_str(&format!(" {} of its names are not known to this Windows.", others + list.unknown.len()));
+        says.push_str(&format!(
+            " {} of its names are not known to this Windows.",
+            others + list.unknown.len()
+        ));
     }
     if let Some(length) = list.too_long {
         says.push_str(&format!(" It is {length} characters long; 1023 are allowed."));

@@ -112,9 +112,12 @@ fn no_common_cipher(seen: &Seen, own: &Own, with: &Observation, given: &mut Give
     let subject = own.path.subject();
     let mut because = vec![own.observation.id.clone(), with.id.clone()];
     let theirs = their_suites(own, &mut because);
-    because.extend([question::EVERY_GROUP, question::EVERY_SIGNATURE, question::EVERY_GROUP_AND_SIGNATURE].into_iter()
-        .filter_map(|question| own.asked(question))
-        .map(|o| o.id.clone()));
+    because.extend(
+        [question::EVERY_GROUP, question::EVERY_SIGNATURE, question::EVERY_GROUP_AND_SIGNATURE]
+            .into_iter()
+            .filter_map(|question| own.asked(question))
+            .map(|o| o.id.clone()),
+    );
     let ours: Vec<String> = own.offer.suites.iter().map(|&suite| suite_name(suite)).collect();
     let says = format!(
         "{subject} speaks TLS 1.2 and refuses the suites of {} ({}). It takes {}; that client offers {}.{}{}",
@@ -160,7 +163,10 @@ fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given
     let subject = own.path.subject();
     let mut because = vec![own.observation.id.clone(), with.id.clone()];
     because.extend(
-        [question::EVERY_SUITE, question::EVERY_SIGNATURE].into_iter().filter_map(|q| own.asked(q)).map(|o| o.id.clone()),
+        [question::EVERY_SUITE, question::EVERY_SIGNATURE]
+            .into_iter()
+            .filter_map(|q| own.asked(q))
+            .map(|o| o.id.clone()),
     );
     let ours: Vec<String> = own.offer.groups.iter().map(|&group| group_name(group)).collect();
     let mut theirs: Vec<String> = Vec::new();
@@ -186,7 +192,10 @@ fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, g
     let subject = own.path.subject();
     let mut because = vec![own.observation.id.clone(), with.id.clone()];
     because.extend(
-        [question::EVERY_SUITE, question::EVERY_GROUP].into_iter().filter_map(|q| own.asked(q)).map(|o| o.id.clone()),
+        [question::EVERY_SUITE, question::EVERY_GROUP]
+            .into_iter()
+            .filter_map(|q| own.asked(q))
+            .map(|o| o.id.clone()),
     );
     let ours: Vec<String> = own.offer.signatures.iter().map(|&code| signature_name(code)).collect();
     let mut theirs: Vec<String> = Vec::new();
