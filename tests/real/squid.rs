@@ -32,7 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// The name that the probe knows the proxy by.
-const PROXY: &str = "proxy.example.test";
+pub(crate) const PROXY: &str = "proxy.example.test";
 /// What lets everyone through.
 const ALL: &str = "http_access allow all\n";
 
@@ -83,10 +83,15 @@ impl Drop for NoNames {
     }
 }
 
-struct Squid {
+pub(crate) struct Squid {
     _server: Server,
     _names: NoNames,
-    at: u16,
+    pub(crate) at: u16,
+}
+
+/// A Squid that lets everyone through.
+pub(crate) fn open_proxy() -> Result<Squid, String> {
+    squid(ALL, &[])
 }
 
 /// Starts Squid with these rules, in which `DIR` is its folder.
