@@ -11,9 +11,9 @@ use quick_xml::events::{BytesStart, Event};
 use serde_json::Value;
 use wsusprobe_suite::installed;
 use wsusprobe_suite::probe::{Probe, Ran, run};
+use wsusprobe_suite::squid::{ALL, PROXY, Squid};
 use wsusprobe_suite::targets::{Target, Targets};
 
-use super::squid::{self, PROXY};
 use crate::{Case, Done, IPV6, PROGRAM};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -291,7 +291,7 @@ fn direct(target: Target) -> Done {
 }
 
 fn through_squid() -> Done {
-    let (targets, names, squid) = (Targets::start()?, names()?, squid::open_proxy()?);
+    let (targets, names, squid) = (Targets::start()?, names()?, Squid::start(&[], ALL, &[])?);
     for target in [Target::A, Target::D] {
         let at = v4(&targets, target);
         let peers = truth(target, at, &names)?;
