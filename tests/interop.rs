@@ -6,6 +6,7 @@
 
 mod real {
     pub mod dns;
+    pub mod enumeration;
     pub mod lab;
     pub mod nginx;
     pub mod s_server;
@@ -16,25 +17,29 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use wsusprobe_suite::installed;
+use wsusprobe_suite::targets::ipv6;
 
 /// The built program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wsusprobe-under-test");
 /// The name that is asked for everywhere.
 const HOST: &str = "upstream.example.test";
 
+/// What a test needs that is no program: an address of loopback.
+const IPV6: &str = "IPv6";
+
 /// How a test ends.
 type Done = Result<(), Failed>;
-/// A test: what it shows, the programs that it needs, and itself.
+/// A test: what it shows, the programs that it needs (or [`IPV6`]), and itself.
 type Case = (&'static str, &'static [&'static str], fn() -> Done);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let required = std::env::var_os("WSUSPROBE_INTEROP").is_some_and(|value| value == "require");
-    let cases = [nginx(), s_server(), squid(), dns(), lab()].concat();
+    let cases = [nginx(), s_server(), squid(), dns(), lab(), enumeration()].concat();
     let trials = cases
         .into_iter()
         .map(|(shows, needs, run)| {
-            let missing: Vec<&str> = needs.iter().copied().filter(|name| installed(name).is_none()).collect();
+            let missing: Vec<&str> = needs.iter().copied().filter(|name| !there(name)).collect();
             if missing.is_empty() {
                 return Trial::test(shows, run);
             }
@@ -47,5 +52,9 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments { test_threads: Some(threads), ..arguments }, trials).exit_code()
 }
 
-use real::{dns::cases as dns, lab::cases as lab, nginx::cases as nginx};
+fn there(need: &str) -> bool {
+    if need == IPV6 { ipv6() } else { installed(need).is_some() }
+}
+
+use real::{dns::cases as dns, enumeration::cases as enumeration, lab::cases as lab, nginx::cases as nginx};
 use real::{s_server::cases as s_server, squid::cases as squid};

@@ -4,6 +4,8 @@
 pub mod certificates;
 pub mod probe;
 pub mod server;
+pub mod squid;
+pub mod targets;
 
 use std::path::{Path, PathBuf};
 

@@ -72,6 +72,13 @@ impl Probe {
         self
     }
 
+    /// Connections to that address go there.
+    #[must_use]
+    pub fn straight(mut self, to: std::net::SocketAddr) -> Probe {
+        self.redirections.push(format!("{to}:{to}"));
+        self
+    }
+
     /// Asks that name server.
     #[must_use]
     pub fn dns(self, server: std::net::SocketAddr) -> Probe {
