@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use wsusprobe::evidence::NameAnswer;
 use wsusprobe::facts::{
-    ElsewherePart, Fact, FactView, Input, Kind, LoggedFailure, Phase, Reading, SchannelState, Statement,
-    SyncEvent, read,
+    ElsewherePart, Fact, FactView, Input, Kind, LoggedFailure, Phase, Reading, RegistryValue, SchannelState,
+    Statement, SyncEvent, read,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -722,12 +722,476 @@ fn no_prefix_of_a_fixture_panics_or_tells_a_secret() {
     for entry in std::fs::read_dir(fixture("")).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
-        for end in 0..bytes.len() {
+        // Of a long one every fifth: of UTF-16 that is every second whole character too.
+        let step = if bytes.len() > 2000 { 5 } else { 1 };
+        for end in (0..bytes.len()).step_by(step) {
             let reading = text(&bytes[..end]);
             let all = format!("{reading:?}");
             assert!(!all.contains("Geheim-4"), "{} cut at {end}: {all}", path.display());
         }
     }
+}
+
+/// Values of the registry: the line, the end of the key, the name, what it holds.
+fn registry(reading: &Reading) -> Vec<(u32, &str, &str, String)> {
+    let values = reading.facts.iter().filter_map(|fact| match &fact.statement {
+        Statement::Registry { key, name, value } => {
+            assert!(key.starts_with("HKLM\\"), "{key}");
+            let end = key.rmatch_indices('\\').nth(1).map_or(0, |(at, _)| at + 1);
+            let value = match value {
+                RegistryValue::Number { value } => value.to_string(),
+                RegistryValue::Text { value } => format!("'{value}'"),
+                RegistryValue::List { values } => values.join("|"),
+            };
+            Some((fact.source.line.unwrap_or(0), &key[end..], name.as_str(), value))
+        }
+        _ => None,
+    });
+    values.collect()
+}
+
+/// Orders of suites and curves: the line, the policy, its state, the names, how long the value is.
+fn orders(reading: &Reading) -> Vec<(u32, &str, &str, String, u32)> {
+    let orders = reading.facts.iter().filter_map(|fact| {
+        let line = fact.source.line.unwrap_or(0);
+        match &fact.statement {
+            Statement::CipherOrder { policy, suites, characters, state } => {
+                Some((line, policy.as_str(), state.as_str(), suites.join("|"), *characters))
+            }
+            Statement::CurveOrder { policy, curves, state } => {
+                Some((line, policy.as_str(), state.as_str(), curves.join("|"), 0))
+            }
+            _ => None,
+        }
+    });
+    orders.collect()
+}
+
+fn listings(reading: &Reading) -> Vec<(u32, String)> {
+    let listings = reading.facts.iter().filter_map(|fact| match &fact.statement {
+        Statement::CipherSuites { names } => Some((fact.source.line.unwrap_or(0), names.join("|"))),
+        _ => None,
+    });
+    listings.collect()
+}
+
+#[test]
+fn a_reg_file_keeps_the_keys_that_decide() {
+    let reading = reading("schannel.reg");
+    assert_eq!(reading.kinds[0].1, Kind::Registry);
+    assert!(reading.problems.is_empty(), "{:?}", reading.problems);
+    let own = |values: Vec<(u32, &'static str, &'static str, &str)>| {
+        values.into_iter().map(|(l, k, n, v)| (l, k, n, v.to_string())).collect::<Vec<_>>()
+    };
+    let order = "'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'";
+    assert_eq!(
+        registry(&reading),
+        own(vec![
+            (8, r"Ciphers\RC4 128/128", "Enabled", "0"),
+            (13, r"TLS 1.2\Client", "Enabled", "4294967295"),
+            (14, r"TLS 1.2\Client", "DisabledByDefault", "0"),
+            (20, r"SSL\00010002", "Functions", order),
+            (21, r"SSL\00010002", "EccCurves", "NistP256|curve25519"),
+            (25, r"SSL\00010003", "Functions", "RSAE-PSS/SHA256"),
+            (30, r".NETFramework\v4.0.30319", "SchUseStrongCrypto", "1"),
+            (31, r".NETFramework\v4.0.30319", "SystemDefaultTlsVersions", "1"),
+            (34, r"Windows NT\CurrentVersion", "ProductName", "'Windows Server 2016 Standard'"),
+            (35, r"Windows NT\CurrentVersion", "UBR", "8000"),
+        ])
+    );
+    assert!(
+        reading.facts.iter().any(|fact| matches!(&fact.statement,
+            Statement::Registry { key, .. } if key.starts_with(r"HKLM\SOFTWARE\WOW6432Node\"))),
+        "the key stands as printed"
+    );
+    assert_eq!(FactView::new(&reading.facts).build().map(|(_, build)| build), Some(14393));
+    // A file of keys that decide nothing is known all the same.
+    let other = text("REGEDIT4\r\n\r\n[HKEY_CURRENT_USER\\Software\\x]\r\n\"a\"=dword:1\r\n");
+    assert!(other.facts.is_empty() && other.problems.is_empty());
+    assert_eq!(other.kinds[0].1, Kind::Registry);
+    let ansi = text(
+        "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Cryptography\\Configuration\\Local\\SSL\\00010002]\n\"Functions\"=hex(7):54,4c,53,5f,41,\\\n  00,54,4c,53,5f,42,00,00\n",
+    );
+    assert_eq!(registry(&ansi)[0].3, "TLS_A|TLS_B");
+}
+
+#[test]
+fn a_reg_file_cut_anywhere_loses_only_the_value_that_was_cut() {
+    let bytes = bytes_of("schannel.reg");
+    let whole = reading("schannel.reg");
+    let all = registry(&whole);
+    let file = read_utf16(&bytes);
+    let lines: Vec<&str> = file.lines().collect();
+    for end in (2..bytes.len()).step_by(2) {
+        let given = read_utf16(&bytes[..end]);
+        let line = given.lines().count();
+        let cut = text(&bytes[..end]);
+        let kept = registry(&cut);
+        assert!(all.starts_with(&kept), "{end}: {kept:?}");
+        // The values before the line that was cut.
+        let before = all.iter().filter(|value| (value.0 as usize) < line);
+        let before = before.filter(|value| (value.0 as usize..line).any(|at| !lines[at - 1].ends_with('\\')));
+        assert!(kept.len() >= before.count(), "{end}: {kept:?}");
+        let last = given.lines().next_back().unwrap_or_default().trim_end_matches('\r');
+        let is_whole = line == 0 || last == lines[line - 1] && !last.ends_with('\\');
+        if line < 4 || is_whole {
+            assert!(line < 4 || cut.problems.is_empty(), "{end}: {last:?}: {:?}", cut.problems);
+        } else if line < lines.len() - 2 && !last.is_empty() && !last.ends_with("00,0") {
+            assert_eq!(cut.problems.len(), 1, "{end}: {last:?}");
+            assert_eq!(cut.problems[0].expected, "the whole of a registry value");
+            let at = cut.problems[0].line.unwrap() as usize;
+            assert!(at == line || lines[at - 1].ends_with('\\'), "{end}: {last:?}");
+        }
+    }
+    let key = r"[HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Cryptography\Configuration\Local\SSL\00010002]";
+    let cut = text(format!(
+        "Windows Registry Editor Version 5.00\n\n{key}\n\"A\"=dword:00000001\n\"Functions\"=hex(7):54,00,\\\n  4c,00,"
+    ));
+    assert_eq!(registry(&cut).len(), 1);
+    assert_eq!(
+        problems(&cut),
+        [
+            "given:5: expected the whole of a registry value, found the end of the file behind `\"Functions\"=hex(7):54,00,\\`"
+        ]
+    );
+    // What is wrong in the middle costs its own value.
+    let wrong = text(format!(
+        "REGEDIT4\n{key}\n\"A\"=dword:xyz\n\"B\"=\"TLS_A\n\"C\"=hex(7):zz,00\n\"D\"=hex(b):01\n\"Enabled\"=hex:01\nE\"=1\n"
+    ));
+    assert_eq!(wrong.problems.len(), 5, "{:?}", problems(&wrong));
+    assert_eq!(
+        wrong.problems.iter().map(|problem| problem.line.unwrap()).collect::<Vec<_>>(),
+        [3, 4, 5, 6, 7]
+    );
+}
+
+#[test]
+fn what_prints_keys_says_the_same_as_a_file() {
+    let query = reading("reg-query-german-oem.txt");
+    assert_eq!(query.kinds[0].1, Kind::Registry);
+    assert!(query.problems.is_empty(), "{:?}", query.problems);
+    let values: Vec<(u32, &str, String)> =
+        registry(&query).into_iter().map(|(line, _, name, value)| (line, name, value)).collect();
+    let value = |line, name, value: &str| (line, name, value.to_string());
+    assert_eq!(
+        values,
+        [
+            value(4, "Enabled", "0"),
+            value(5, "DisabledByDefault", "1"),
+            value(
+                8,
+                "Functions",
+                "TLS_AES_256_GCM_SHA384|TLS_AES_128_GCM_SHA256|TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+            ),
+            value(9, "EccCurves", "curve25519|NistP256|NistP384"),
+            value(12, "DefaultSecureProtocols", "2560"),
+            value(16, "CurrentBuild", "'9600'"),
+            value(17, "ProductName", "'Windows Server 2012 R2 Standard'"),
+        ]
+    );
+    assert_eq!(FactView::new(&query.facts).version_is_2012_family(), Some(true));
+
+    let property = reading("item-property.txt");
+    assert_eq!(property.kinds[0].1, Kind::Registry);
+    let values: Vec<(u32, &str, &str, String)> = registry(&property);
+    assert_eq!(
+        values,
+        [
+            (2, r".NETFramework\v4.0.30319", "SchUseStrongCrypto", "1".to_string()),
+            (3, r".NETFramework\v4.0.30319", "SystemDefaultTlsVersions", "1".to_string()),
+            (13, r"SSL\00010002", "EccCurves", "curve25519|NistP256".to_string()),
+            (18, r"TLS 1.2\Client", "Enabled", "4294967295".to_string()),
+        ]
+    );
+    assert_eq!(property.problems.len(), 1);
+    assert!(
+        problems(&property)[0].starts_with("item-property.txt:11: expected the whole list, found `{TLS_")
+    );
+
+    let json = text(
+        r#"{"Enabled": -1, "Functions": ["TLS_A_B", "TLS_C_D"], "PSPath": "Microsoft.PowerShell.Core\\Registry::HKEY_LOCAL_MACHINE\\SYSTEM\\ControlSet001\\Control\\SecurityProviders\\SCHANNEL\\Protocols\\TLS 1.0\\Client"}"#,
+    );
+    assert_eq!(registry(&json).len(), 2);
+    assert_eq!(json.kinds[0].1, Kind::Registry);
+    // A console that breaks the line of a long list.
+    let broken = text(
+        "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002\n    Functions    REG_SZ    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RS\nA_WITH_AES_128_GCM_SHA256\n",
+    );
+    assert_eq!(
+        registry(&broken)[0].3,
+        "'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'"
+    );
+}
+
+#[test]
+fn a_group_policy_report_is_read_in_any_language() {
+    let german = reading("gpresult-german.html");
+    assert_eq!(german.kinds[0].1, Kind::GroupPolicy);
+    assert!(german.problems.is_empty(), "{:?}", german.problems);
+    let suites = "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384_P384|TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256_P256|TLS_RSA_WITH_AES_256_CBC_SHA";
+    assert_eq!(
+        orders(&german),
+        [
+            (11, "Härtung & TLS", "Aktiviert", suites.to_string(), suites.len() as u32),
+            (15, "Kurven", "Aktiviert", "NistP256|NistP384".to_string(), 0),
+        ]
+    );
+    let xml = reading("gpresult.xml");
+    assert_eq!(xml.kinds[0].1, Kind::GroupPolicy);
+    assert!(xml.problems.is_empty(), "{:?}", xml.problems);
+    let suites = "TLS_RSA_WITH_AES_256_CBC_SHA256|tls_rsa_with_aes_128_cbc_sha256|TLS_MADE_UP|TLS_RSA_WITH_AES_256_CBC_SHA256";
+    assert_eq!(
+        orders(&xml),
+        [
+            (14, "Baseline", "Enabled", suites.to_string(), suites.len() as u32 + 1),
+            (23, "Curves", "Enabled", "NistP384|curve25519".to_string(), 0),
+        ]
+    );
+    // A report about other policies says nothing and is known.
+    for other in [
+        "<html gpmc_reportInitialized=\"false\"><table><tr><td>a</td><td>b, c</td></tr></table></html>",
+        "<?xml version=\"1.0\"?><Rsop><ComputerResults/></Rsop>",
+        "<GPO xmlns=\"http://www.microsoft.com/GroupPolicy/Settings\"><Name>x</Name></GPO>",
+    ] {
+        let other = text(other);
+        assert!(other.facts.is_empty(), "{:?}", other.facts);
+        assert_eq!(other.kinds[0].1, Kind::GroupPolicy);
+    }
+    // A policy that is turned off has no list.
+    let off = text(
+        "<html><!-- gpmc_ --><table><tr><td><a gpmc_settingname='SSL Cipher Suite Order'>x</a></td><td>Disabled</td><td>P</td></tr></table></html>",
+    );
+    assert_eq!(orders(&off), [(1, "P", "Disabled", String::new(), 0)]);
+    // The same policy without its template: a key of the registry.
+    let key = text(
+        "<html rsop><table><tr><td>Software\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002\\Functions</td><td>TLS_A_B,TLS_C_D</td><td>P</td></tr></table></html>",
+    );
+    assert_eq!(orders(&key), [(1, "P", "", "TLS_A_B|TLS_C_D".to_string(), 15)]);
+    // A GPO's own report names it once.
+    let gpo = text(
+        "<?xml version=\"1.0\"?><GPO><Name>Own</Name><Computer><ExtensionData><Extension><q1:Policy><q1:Name>x</q1:Name><q1:State>An</q1:State><q1:EditText><q1:Value>TLS_A_B</q1:Value></q1:EditText></q1:Policy></Extension></ExtensionData></Computer></GPO>",
+    );
+    assert_eq!(orders(&gpo), [(1, "Own", "An", "TLS_A_B".to_string(), 7)]);
+}
+
+#[test]
+fn a_report_cut_short_or_badly_nested_gives_what_stands_in_it() {
+    let german = read_utf16(&bytes_of("gpresult-german.html"));
+    let end = german.find("TLS_RSA_WITH").unwrap();
+    let cut = text(&german[..end]);
+    assert_eq!(orders(&cut).len(), 1);
+    assert_eq!(
+        orders(&cut)[0].3,
+        "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384_P384|TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256_P256"
+    );
+    assert_eq!(
+        problems(&cut),
+        [
+            "given:13: expected a report in HTML that goes on to `</html>`, found the end of the file before it"
+        ]
+    );
+    let xml = read_utf16(&bytes_of("gpresult.xml"));
+    let cut = text(&xml[..xml.find("ECC Curve Order").unwrap()]);
+    // The GPO of the first policy was named before the cut.
+    assert_eq!(orders(&cut)[0].1, "Baseline");
+    assert_eq!(cut.problems.len(), 1);
+    let begin =
+        "<html gpmc_x><table><tr><td><a gpmc_settingName=\"SSL Cipher Suite Order\">x</a><td>On<td>P<tr><td>";
+    let value = "TLS_A_B,TLS_C_D";
+    for (name, nested) in [
+        ("tables", format!("{begin}{}{value}", "<table><tr><td>".repeat(30_000))),
+        ("ends", format!("{begin}{}{value}", "</tr></td>".repeat(30_000))),
+        ("a tag in a tag", format!("{begin}<td <td class=\"a\" <td>{value}</html>")),
+        ("a quotation mark that none closes", format!("{begin}<td class=\">{value}</html>")),
+        ("references", format!("{begin}<td>&bogus;&#x110000;&#;&</td><td>{value}")),
+        ("a comment within", format!("{begin}<!-- <td> -->{value}<!-- no end {begin}")),
+    ] {
+        let reading = text(nested);
+        let orders = orders(&reading);
+        assert_eq!(orders.len(), 1, "{name}: {:?}", reading.facts);
+        assert!(orders[0].3.contains("TLS_C_D"), "{name}: {orders:?}");
+    }
+}
+
+fn read_utf16(bytes: &[u8]) -> String {
+    let units: Vec<u16> = bytes[2..].chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    String::from_utf16(&units).unwrap()
+}
+
+#[test]
+fn the_suites_in_effect_are_read_in_every_form() {
+    let names = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384|TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384|TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA";
+    for (name, line) in [("cipher-suites-list.txt", 11), ("cipher-suites.json", 5)] {
+        let reading = reading(name);
+        assert_eq!(listings(&reading), [(line, names.to_string())], "{name}");
+        assert_eq!(reading.kinds[0].1, Kind::CipherSuites);
+        assert_eq!(reading.facts.len(), 1, "{:?}", reading.facts);
+    }
+    assert_eq!(
+        listings(&reading("cipher-suites-table.txt")),
+        [
+            (
+                5,
+                "TLS_AES_256_GCM_SHA384|TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384|TLS_RSA_WITH_NULL_SHA256"
+                    .into()
+            ),
+            (13, "TLS_RSA_WITH_NULL_SHA256".to_string()),
+        ]
+    );
+    let bare = text("TLS_AES_256_GCM_SHA384\r\nTLS_AES_128_GCM_SHA256\r\n");
+    assert_eq!(listings(&bare), [(1, "TLS_AES_256_GCM_SHA384|TLS_AES_128_GCM_SHA256".to_string())]);
+    let json = text("[\n \"TLS_AES_256_GCM_SHA384\",\n \"TLS_AES_128_GCM_SHA256\"\n]");
+    assert_eq!(listings(&json).len(), 1);
+    // What is damaged gives the names before the damage.
+    let damaged = text(&bytes_of("cipher-suites.json")[..320]);
+    assert_eq!(damaged.problems.len(), 1);
+    assert_eq!(listings(&damaged)[0].1.split('|').count(), 2);
+    let cut = text(
+        "Name                        Exchange\n----                        --------\nTLS_AES_256_GCM_SHA384      ECDH\nTLS_ECDHE_RSA_WITH_AES_2... ECDH\n",
+    );
+    assert_eq!(listings(&cut), [(3, "TLS_AES_256_GCM_SHA384".to_string())]);
+    assert!(
+        problems(&cut)[0].starts_with("given:4: expected whole names of cipher suites"),
+        "{:?}",
+        problems(&cut)
+    );
+}
+
+#[test]
+fn the_list_of_a_policy_is_read_as_it_stands() {
+    let listed = reading("policy-list.txt");
+    assert_eq!(listed.kinds[0].1, Kind::GroupPolicy);
+    let names = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384|TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256|TLS_RSA_WITH_AES_128_CBC_SHA|AES128-SHA";
+    assert_eq!(orders(&listed), [(2, "", "", names.to_string(), 118)]);
+    for (given, expected) in [
+        ("TLS_A_B, TLS_C_D ,\tTLS_E_F,,TLS_A_B,", "TLS_A_B|TLS_C_D|TLS_E_F|TLS_A_B"),
+        ("TLS_A_B,\n\nTLS_C_D", "TLS_A_B|TLS_C_D"),
+        ("tls_a_b,unknown,TLS_E_F", "tls_a_b|unknown|TLS_E_F"),
+        ("TLS_A_B TLS_C_D", "TLS_A_B TLS_C_D"),
+        ("\"TLS_A_B,TLS_C_D\"", "TLS_A_B|TLS_C_D"),
+        ("Functions    REG_SZ    TLS_A_B,TLS_C_D", "TLS_A_B|TLS_C_D"),
+        ("SSL-Verschlüsselungssammlungen: TLS_A_B,TLS_C_D", "TLS_A_B|TLS_C_D"),
+        ("TLS_A_B", "TLS_A_B"),
+    ] {
+        let reading = text(given);
+        let found: Vec<String> = orders(&reading).into_iter().map(|order| order.3).collect();
+        assert_eq!(found, [expected], "{given}");
+    }
+    let oem = text(b"SSL-Verschl\x81sselungssammlungen: TLS_A_B,TLS_C_D\r\n".to_vec());
+    assert_eq!(orders(&oem).len(), 1);
+    // No list: sentences, what other programs print, single names in other text.
+    for given in [
+        "TLS_RSA_WITH_RC4_128_SHA is weak, and so is the rest\n",
+        "|   TLS_RSA_WITH_AES_128_CBC_SHA (rsa 2048) - A\n",
+        "a\nTLS_RSA_WITH_AES_128_CBC_SHA\nb\n",
+        "Cipher: TLS_AES_256_GCM_SHA384\n",
+    ] {
+        assert!(orders(&text(given)).is_empty(), "{given}");
+    }
+    // A list longer than the policy's editor takes is read to its end, and one without an end is bounded.
+    let long = vec!["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"; 1500].join(",");
+    let reading = text(long.clone());
+    assert_eq!(orders(&reading)[0].4, long.len() as u32);
+    assert_eq!(orders(&reading)[0].3.split('|').count(), 1500);
+    assert!(reading.problems.is_empty());
+    for long in [
+        vec!["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"; 100_000].join(","),
+        vec!["TLS_A_B"; 5000].join(","),
+        vec!["TLS_A_B,"; 100_000].join("\n"),
+    ] {
+        let reading = text(long);
+        assert!(orders(&reading)[0].3.split('|').count() <= 2000);
+        assert!(
+            problems(&reading)[0].starts_with("given:1: expected a list of at most 2000 names in 64 KiB"),
+            "{:?}",
+            problems(&reading)
+        );
+    }
+}
+
+#[test]
+fn what_says_how_tls_is_set_may_stand_in_one_paste_with_the_rest() {
+    let one = |name: &str| String::from_utf8_lossy(&bytes_of(name)).into_owned();
+    let reading = text(format!(
+        "{}\n{}\n{}\n{}\n{}{}",
+        one("config-list.txt"),
+        one("reg-query-german-oem.txt"),
+        one("cipher-suites-list.txt"),
+        read_utf16(&bytes_of("schannel.reg")),
+        one("policy-list.txt"),
+        one("service.log"),
+    ));
+    assert_eq!(configuration(&reading).len(), 14);
+    assert_eq!(registry(&reading).len(), 17);
+    assert_eq!(listings(&reading).len(), 1);
+    assert_eq!(orders(&reading).len(), 1);
+    assert_eq!(failures(&reading).len(), 4);
+}
+
+#[test]
+fn every_encoding_of_what_says_how_tls_is_set_says_the_same() {
+    let reg = read_utf16(&bytes_of("schannel.reg"));
+    let html = read_utf16(&bytes_of("gpresult-german.html"));
+    let list = String::from_utf8(bytes_of("policy-list.txt")).unwrap();
+    for plain in [reg, html, list] {
+        let expected = text(plain.clone()).facts;
+        assert!(!expected.is_empty());
+        for bytes in [
+            [b"\xef\xbb\xbf".to_vec(), plain.clone().into_bytes()].concat(),
+            [b"\xff\xfe".to_vec(), utf16(&plain, false)].concat(),
+            [b"\xfe\xff".to_vec(), utf16(&plain, true)].concat(),
+            utf16(&plain, false),
+            utf16(&plain, true),
+        ] {
+            assert_eq!(text(bytes).facts, expected);
+        }
+    }
+}
+
+/// What is made to take long or to fill memory.
+#[test]
+fn endless_documents_are_bounded() {
+    let key = r"[HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Cryptography\Configuration\Local\SSL\00010002]";
+    let huge = format!(
+        "Windows Registry Editor Version 5.00\n{key}\n\"Functions\"=hex(7):{}",
+        "54,00,4c,00,\\\n  ".repeat(300_000)
+    );
+    let reading = text(huge);
+    assert_eq!(reading.problems.len(), 1);
+    assert_eq!(reading.problems[0].line, Some(3));
+    let huge = format!(
+        "Windows Registry Editor Version 5.00\n{key}\n\"Functions\"=hex(7):{}00,00,00,00\n\"EccCurves\"=dword:1\n",
+        "54,00,4c,00,\\\n  ".repeat(100_000)
+    );
+    let reading = text(huge);
+    assert_eq!(reading.problems.len(), 1, "{:?}", reading.problems);
+    assert_eq!(registry(&reading).len(), 2);
+    for part in [
+        "<",
+        "<a \"",
+        "<td x='",
+        "<td>&",
+        "<a gpmc_settingName=\"x\" ",
+        "<!--",
+        "<script>",
+        "<td>TLS_A_B,</td>",
+        "</table>",
+    ] {
+        let html = format!("<html gpmc_x>{}", part.repeat(4 * 1024 * 1024 / part.len()));
+        let reading = text(html);
+        assert!(reading.problems.len() <= 4, "{part}: {:?}", reading.problems);
+        assert!(orders(&reading).iter().map(|order| order.3.len()).sum::<usize>() < 5 * 1024 * 1024);
+    }
+    // Past 64 MiB the rest is passed over and what stood before it is kept.
+    let row = "<tr><td gpmc_settingName=\"SSL Cipher Suite Order\">x</td><td>On</td><td>P</td></tr><tr><td>TLS_A_B</td></tr>";
+    let reading = text(format!("<html><table>{row}{}", " ".repeat(65 * 1024 * 1024)));
+    assert_eq!(orders(&reading).len(), 1);
+    assert_eq!(
+        problems(&reading),
+        [
+            "given: expected a document of at most 64 MiB, found a larger one, the first 64 MiB of which were read"
+        ]
+    );
 }
 
 mod hostile {
@@ -757,6 +1221,20 @@ mod hostile {
                 Just("Import-Module : UpdateServices".to_string()),
                 Just("{".to_string()),
                 Just("<Objs>".to_string()),
+                Just("Windows Registry Editor Version 5.00".to_string()),
+                Just("[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002]".to_string()),
+                Just("HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Lsa\\FipsAlgorithmPolicy".to_string()),
+                Just("\"Functions\"=\"TLS_A".to_string()),
+                Just("\"EccCurves\"=hex(7):54,00,\\".to_string()),
+                Just("  00,00,5".to_string()),
+                Just("    Functions    REG_MULTI_SZ    TLS_A\\0TLS\u{1b}_B".to_string()),
+                Just("Functions : {TLS_A, TLS_B\u{9b}}".to_string()),
+                Just("PSPath : Microsoft.PowerShell.Core\\Registry::HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Lsa\\FipsAlgorithmPolicy".to_string()),
+                Just("Name".to_string()),
+                Just("----".to_string()),
+                Just("TLS_AES_256_GCM_SHA384".to_string()),
+                Just("Name : TLS_AES_256_GCM_SHA384".to_string()),
+                Just("TLS_A_B,TLS_C_D,".to_string()),
             ],
             0..30,
         )) {
@@ -766,9 +1244,47 @@ mod hostile {
                     Statement::Config { value, .. } => value.clone(),
                     Statement::LogFailure { excerpt, .. } => excerpt.clone(),
                     Statement::Unreadable { found, .. } => found.clone(),
+                    Statement::Registry { key, name, value } => format!("{key}{name}{value:?}"),
+                    Statement::CipherOrder { suites, .. } => suites.concat(),
+                    Statement::CipherSuites { names } => names.concat(),
                     _ => String::new(),
                 };
                 prop_assert!(!shown.chars().any(char::is_control), "{shown:?}");
+            }
+        }
+
+        #[test]
+        fn any_report_of_policies(parts in proptest::collection::vec(
+            prop_oneof![
+                "[ -~]{0,20}",
+                "\\PC{0,10}",
+                Just("<td>".to_string()),
+                Just("</td>".to_string()),
+                Just("<tr>".to_string()),
+                Just("<table>".to_string()),
+                Just("</table>".to_string()),
+                Just("<a gpmc_settingName=\"SSL Cipher Suite Order\">".to_string()),
+                Just("<q1:Policy>".to_string()),
+                Just("</q1:Policy>".to_string()),
+                Just("<Precedence>1</Precedence>".to_string()),
+                Just("<GPO><Name>\u{1b}x</Name></GPO>".to_string()),
+                Just("<q1:Value>TLS_A_B,TLS_C_D</q1:Value>".to_string()),
+                Just("TLS_A_B,TLS_\u{1b}C_D".to_string()),
+                Just("<script>".to_string()),
+                Just("<!--".to_string()),
+                Just("-->".to_string()),
+                Just("<p x='".to_string()),
+                Just("&#27;".to_string()),
+            ],
+            0..40,
+        ), xml in any::<bool>()) {
+            let begin = if xml { "<?xml version=\"1.0\"?><Rsop>" } else { "<html gpmc_x>" };
+            let reading = read(&[Input::bytes("x", format!("{begin}{}", parts.concat()))]);
+            for fact in &reading.facts {
+                if let Statement::CipherOrder { policy, suites, state, .. } = &fact.statement {
+                    let shown = format!("{policy}{state}{}", suites.concat());
+                    prop_assert!(!shown.chars().any(char::is_control), "{shown:?}");
+                }
             }
         }
 

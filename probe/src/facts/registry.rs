@@ -497,9 +497,10 @@ impl Registry {
     }
 }
 
-/// The beginning of a line, for a report.
+/// The beginning of a line, for a report: of a text in it nothing.
 fn begin(line: &str) -> String {
-    line.chars().take(100).collect()
+    let text = line.find("=\"").map(|at| at + 2).or_else(|| line.find("_SZ").map(|at| at + 3));
+    line[..text.unwrap_or(line.len())].chars().take(100).collect()
 }
 
 /// Whether a line begins another value or key of a .reg file.

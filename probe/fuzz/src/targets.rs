@@ -1,0 +1,88 @@
+// Included by the fuzz targets' library and by the test that replays their corpora.
+
+use wsusprobe::codec::tls::{FLIGHT_LIMIT, FlightReader, Reading};
+use wsusprobe::facts;
+
+/// What a target does with an input.
+pub type Target = fn(&[u8]);
+
+/// The target of each name.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("records", records),
+    ("server_hello", server_hello),
+    ("policy_registry", policy),
+    ("policy_gpresult", policy),
+    ("policy_list", policy),
+];
+
+/// A server's flight in pieces: the first byte says how long they are. What the whole is read as does not depend on
+/// them, unless the reader came to an end before.
+pub fn records(bytes: &[u8]) {
+    let Some((&size, flight)) = bytes.split_first() else { return };
+    let flight = &flight[..flight.len().min(FLIGHT_LIMIT)];
+    let size = usize::from(size).max(1);
+    let mut reader = FlightReader::default();
+    let mut last = Reading::More;
+    for piece in flight.chunks(size) {
+        last = reader.push(piece);
+        if last != Reading::More {
+            break;
+        }
+    }
+    assert!(reader.bytes().len() <= FLIGHT_LIMIT);
+    let cut = reader.cut();
+    if last == Reading::More {
+        let mut once = FlightReader::default();
+        assert_eq!(once.push(flight), last);
+        assert_eq!(once.cut(), cut);
+    }
+}
+
+/// The body of a ServerHello and what follows it, framed so that every change of it is still a hello to read.
+pub fn server_hello(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(4096)];
+    let (hello, after) = bytes.split_at(bytes.len().min(300));
+    let mut message = vec![2, 0, (hello.len() >> 8) as u8, hello.len() as u8];
+    message.extend_from_slice(hello);
+    message.extend_from_slice(after);
+    let mut record = vec![22, 3, 3, (message.len() >> 8) as u8, message.len() as u8];
+    record.extend_from_slice(&message);
+    let mut reader = FlightReader::default();
+    let reading = reader.push(&record);
+    if let Reading::Flight(flight) = reading {
+        assert!(flight.certificates.len() <= 32);
+    }
+}
+
+/// A file handed over. What it gives is bounded and fit to be printed, and every problem is among the facts.
+pub fn policy(bytes: &[u8]) {
+    let reading = facts::read(&[facts::Input::bytes("x", bytes)]);
+    assert_eq!(reading.kinds.len(), 1);
+    assert!(reading.facts.len() <= 20_001);
+    for fact in &reading.facts {
+        let strings: Vec<&String> = match &fact.statement {
+            facts::Statement::Registry { key, name, value } => {
+                assert!(key.starts_with("HKLM\\"));
+                match value {
+                    facts::RegistryValue::Number { .. } => vec![key, name],
+                    facts::RegistryValue::Text { value } => vec![key, name, value],
+                    facts::RegistryValue::List { values } => values.iter().collect(),
+                }
+            }
+            facts::Statement::CipherOrder { policy, suites, state, .. } => {
+                assert!(suites.len() <= 2000);
+                suites.iter().chain([policy, state]).collect()
+            }
+            facts::Statement::CurveOrder { policy, curves, state } => {
+                assert!(curves.len() <= 2000);
+                curves.iter().chain([policy, state]).collect()
+            }
+            facts::Statement::CipherSuites { names } => names.iter().collect(),
+            facts::Statement::Unreadable { found, .. } => vec![found],
+            _ => continue,
+        };
+        for string in strings {
+            assert!(!string.chars().any(char::is_control), "{string:?}");
+        }
+    }
+}
