@@ -469,8 +469,16 @@ pub mod question {
     pub const IMPORT: &str = "the hello of a manual import";
     /// An enumeration.
     pub const SPOKEN: &str = "what the server speaks";
-    /// How the question about a Windows Server's hello begins.
-    pub const CLIENT: &str = "the hello of ";
+
+    /// The hello of a Windows Server by default.
+    pub fn client(name: &str) -> String {
+        format!("the hello of {name}")
+    }
+
+    /// The hello of a program of the server that is asked about.
+    pub fn own_client(caller: &str) -> String {
+        format!("the hello of this server: {caller}")
+    }
 }
 
 impl Offer {

@@ -46,6 +46,7 @@ impl Report {
     /// Puts a diagnosis and what it rests on into one document.
     pub fn new(diagnosis: Diagnosis, evidence: Evidence) -> Self {
         let Diagnosis { verdict, findings, ruled_out, mut unknown } = diagnosis;
+        let tls = tls::servers(&evidence);
         let Evidence { settings, facts, paths, observations } = evidence;
         if settings.proxy_user.is_some() {
             unknown.push(Unknown {
@@ -56,7 +57,6 @@ impl Report {
                 because: Vec::new(),
             });
         }
-        let tls = tls::servers(&paths, &observations);
         Report {
             schema: SCHEMA,
             verdict,

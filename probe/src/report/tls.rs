@@ -1,10 +1,12 @@
 //! What servers were found to speak, as the report has it.
 
+mod clients;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::tls::{group_name, signature_name, suite, suite_name, version_name};
-use crate::evidence::{Observation, Outcome, PathInfo, Spoken, SpokenPlan, SuiteOrder};
+use crate::evidence::{Evidence, Observation, Outcome, PathInfo, Spoken, SpokenPlan, SuiteOrder};
 
 /// What one server speaks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,8 @@ pub struct TlsServer {
     pub signatures: Vec<TlsSignature>,
     /// The application protocols.
     pub alpn: Vec<String>,
+    /// Which Windows Servers connect: by default, and the one that is asked about. Empty for suites alone.
+    pub clients: Vec<TlsClient>,
     /// How it was asked.
     pub plan: SpokenPlan,
     /// How many hellos were sent.
@@ -83,6 +87,50 @@ pub struct TlsSignature {
     pub versions: Vec<String>,
 }
 
+/// What a Windows Server comes to with a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsClient {
+    /// The profile's id, `ws2012r2`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The program that says hello: `synchronization`, `import`, `content`.
+    pub caller: String,
+    /// Whether it is the server that facts and settings describe, rather than a Windows by default.
+    pub own: bool,
+    /// What of its settings makes it differ from its Windows by default.
+    pub settings: Vec<String>,
+    /// What of its hello is inferred rather than known.
+    pub inferred: Vec<String>,
+    /// What its lists and the server's come to.
+    pub computed: TlsMeeting,
+    /// What its very hello met; null where it sends none, or where it was not tried.
+    pub tried: Option<TlsMeeting>,
+    /// Whether the two say different things.
+    pub differs: bool,
+    /// The observation of the trial.
+    pub because: Option<String>,
+}
+
+/// What a client and a server agree on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsMeeting {
+    /// Whether they do.
+    pub connects: bool,
+    /// The version.
+    pub version: Option<String>,
+    /// The suite.
+    pub suite: Option<TlsSuite>,
+    /// The named group; null where there is none, or where it is not known.
+    pub group: Option<String>,
+    /// The signature algorithm; null where there is none, or where it is not known.
+    pub signature: Option<String>,
+    /// Whether the suites in common are in cipher block chaining mode alone.
+    pub cbc_only: bool,
+    /// Why they do not; empty where they do.
+    pub why_not: String,
+}
+
 impl TlsSuite {
     /// The suite of a code point.
     pub fn of(code: u16) -> TlsSuite {
@@ -92,7 +140,8 @@ impl TlsSuite {
 }
 
 /// What the evidence says of every server that was asked.
-pub fn servers(paths: &[PathInfo], observations: &[Observation]) -> Vec<TlsServer> {
+pub fn servers(evidence: &Evidence) -> Vec<TlsServer> {
+    let Evidence { paths, observations, .. } = evidence;
     observations
         .iter()
         .filter_map(|observation| match &observation.outcome {
@@ -101,12 +150,12 @@ pub fn servers(paths: &[PathInfo], observations: &[Observation]) -> Vec<TlsServe
         })
         .filter_map(|(observation, spoken)| {
             let path = paths.iter().find(|path| path.id == observation.path)?;
-            Some(server(path, observation, spoken))
+            Some(server(evidence, path, observation, spoken))
         })
         .collect()
 }
 
-fn server(path: &PathInfo, observation: &Observation, spoken: &Spoken) -> TlsServer {
+fn server(evidence: &Evidence, path: &PathInfo, observation: &Observation, spoken: &Spoken) -> TlsServer {
     let names = |versions: &[u16]| versions.iter().map(|&version| version_name(version)).collect();
     TlsServer {
         target: path.target.subject(),
@@ -140,6 +189,7 @@ fn server(path: &PathInfo, observation: &Observation, spoken: &Spoken) -> TlsSer
             })
             .collect(),
         alpn: spoken.alpn.clone(),
+        clients: clients::clients(evidence, path, spoken),
         plan: spoken.plan,
         handshakes: spoken.handshakes,
         connections: spoken.connections,

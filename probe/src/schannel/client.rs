@@ -21,6 +21,9 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// Every one.
+    pub const ALL: [Caller; 3] = [Caller::Synchronization, Caller::Import, Caller::Content];
+
     /// Its word.
     pub fn word(self) -> &'static str {
         match self {

@@ -103,14 +103,13 @@ impl Walker<'_> {
         let defaults = PROFILES.iter().map(|profile| Client::new(profile, Policy::default()));
         let mut hellos: Vec<(String, ClientHello)> = defaults
             .map(|client| {
-                let question = format!("{}{}", question::CLIENT, client.profile.name);
-                (question, client.hello(Caller::Synchronization, name.clone()))
+                let hello = client.hello(Caller::Synchronization, name.clone());
+                (question::client(client.profile.name), hello)
             })
             .collect();
         if self.client.known || !own.policy.is_empty() {
-            for caller in [Caller::Synchronization, Caller::Import, Caller::Content] {
-                let question = format!("{}this server: {}", question::CLIENT, caller.word());
-                hellos.push((question, own.hello(caller, name.clone())));
+            for caller in Caller::ALL {
+                hellos.push((question::own_client(caller.word()), own.hello(caller, name.clone())));
             }
         }
         let asks = hellos.iter().filter_map(|(question, hello)| {

@@ -1,10 +1,10 @@
 //! What servers speak, for people at a console.
 
-use super::{BOLD, Out, PLAIN, YELLOW};
-use crate::describe::{clean, took};
+use super::{BOLD, DIM, Out, PLAIN, YELLOW};
+use crate::describe::{Mark, clean, took};
 use crate::evidence::{SpokenPlan, SuiteOrder};
 use crate::report::Report;
-use crate::report::tls::{TlsServer, TlsVersion};
+use crate::report::tls::{TlsClient, TlsMeeting, TlsServer, TlsVersion};
 
 /// Everything that was found of every server.
 pub(super) fn servers(out: &mut Out, report: &Report) {
@@ -15,6 +15,7 @@ pub(super) fn servers(out: &mut Out, report: &Report) {
         }
         named(out, "Groups", server.groups.iter().map(|group| (&group.name, &group.versions)));
         named(out, "Signatures", server.signatures.iter().map(|s| (&s.name, &s.versions)));
+        clients(out, server);
         if !server.alpn.is_empty() {
             out.prose(BOLD, "  ALPN        ", &clean(&server.alpn.join(", ")));
         }
@@ -57,6 +58,68 @@ fn named<'a>(out: &mut Out, label: &str, names: impl Iterator<Item = (&'a String
         let says = format!("{} ({})", list.join(", "), versions.join(" and "));
         out.prose(BOLD, &format!("  {label:<12}"), &clean(&says));
     }
+}
+
+/// Which Windows Servers connect, and which do not.
+fn clients(out: &mut Out, server: &TlsServer) {
+    let (own, defaults): (Vec<&TlsClient>, Vec<&TlsClient>) =
+        server.clients.iter().partition(|client| client.own);
+    if !own.is_empty() {
+        let settings = own.iter().flat_map(|client| &client.settings);
+        let set = if settings.clone().next().is_some() { " and its settings" } else { "" };
+        out.line(BOLD, &format!("  {}{set}, as it was asked about", clean(&own[0].name)));
+        for client in &own {
+            one_client(out, &client.caller, client);
+        }
+        for (n, setting) in unique(settings).into_iter().enumerate() {
+            out.prose(DIM, if n == 0 { "      set there: " } else { "                 " }, &clean(setting));
+        }
+        for (n, note) in unique(own.iter().flat_map(|client| &client.inferred)).into_iter().enumerate() {
+            out.prose(DIM, if n == 0 { "      inferred:  " } else { "                 " }, &clean(note));
+        }
+    }
+    if !defaults.is_empty() {
+        out.line(BOLD, "  Windows Servers by default, each synchronization's very hello tried on the wire");
+        for client in defaults {
+            one_client(out, &client.name, client);
+        }
+    }
+}
+
+fn unique<'a>(list: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
+    let mut found: Vec<&String> = Vec::new();
+    for item in list {
+        if !found.contains(&item) {
+            found.push(item);
+        }
+    }
+    found
+}
+
+fn one_client(out: &mut Out, label: &str, client: &TlsClient) {
+    let shown = client.tried.as_ref().unwrap_or(&client.computed);
+    let mark = if shown.connects { Mark::Ok } else { Mark::Bad };
+    let column = format!("{label:<24}");
+    if client.differs {
+        out.row(mark, &column, &format!("tried: {}", meeting(shown)));
+        out.row(Mark::Open, &format!("{:<24}", ""), &format!("by the lists: {}", meeting(&client.computed)));
+    } else {
+        // Both say the same; why not is told by the lists.
+        let says = if shown.connects { meeting(shown) } else { meeting(&client.computed) };
+        out.row(mark, &column, &says);
+    }
+}
+
+fn meeting(meeting: &TlsMeeting) -> String {
+    let Some(suite) = &meeting.suite else { return clean(&meeting.why_not) };
+    let mut says = format!("{} {}", meeting.version.as_deref().unwrap_or_default(), suite.name);
+    for part in [&meeting.group, &meeting.signature].into_iter().flatten() {
+        says.push_str(&format!(", {part}"));
+    }
+    if meeting.cbc_only {
+        says.push_str("; nothing but CBC in common");
+    }
+    clean(&says)
 }
 
 fn asked(out: &mut Out, server: &TlsServer) {
