@@ -10,12 +10,12 @@ use crate::report::tls::{TlsClient, TlsMeeting, TlsServer, TlsVersion};
 pub(super) fn servers(out: &mut Out, report: &Report) {
     for server in &report.tls {
         out.heading(&format!("TLS of {}", clean(&server.target)));
+        clients(out, server);
         for version in server.versions.iter().rev() {
             one_version(out, version);
         }
         named(out, "Groups", server.groups.iter().map(|group| (&group.name, &group.versions)));
         named(out, "Signatures", server.signatures.iter().map(|s| (&s.name, &s.versions)));
-        clients(out, server);
         if !server.alpn.is_empty() {
             out.prose(BOLD, "  ALPN        ", &clean(&server.alpn.join(", ")));
         }
@@ -65,13 +65,12 @@ fn clients(out: &mut Out, server: &TlsServer) {
     let (own, defaults): (Vec<&TlsClient>, Vec<&TlsClient>) =
         server.clients.iter().partition(|client| client.own);
     if !own.is_empty() {
-        let settings = own.iter().flat_map(|client| &client.settings);
-        let set = if settings.clone().next().is_some() { " and its settings" } else { "" };
-        out.line(BOLD, &format!("  {}{set}, as it was asked about", clean(&own[0].name)));
+        out.line(BOLD, &format!("  {}, as it was asked about", clean(&own[0].name)));
         for client in &own {
             one_client(out, &client.caller, client);
         }
-        for (n, setting) in unique(settings).into_iter().enumerate() {
+        let settings = unique(own.iter().flat_map(|client| &client.settings));
+        for (n, setting) in settings.into_iter().enumerate() {
             out.prose(DIM, if n == 0 { "      set there: " } else { "                 " }, &clean(setting));
         }
         for (n, note) in unique(own.iter().flat_map(|client| &client.inferred)).into_iter().enumerate() {
