@@ -318,6 +318,10 @@ mod tests {
             "client-log",
             "console",
             "elsewhere",
+            "registry",
+            "cipher-order",
+            "curve-order",
+            "cipher-suites",
             "unreadable",
         ];
         for rule in RULES {
