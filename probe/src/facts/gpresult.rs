@@ -197,6 +197,8 @@ struct Open {
     depth: usize,
     /// Its own row, with its state and its GPO, has ended.
     headed: bool,
+    /// How many bytes its values have.
+    size: usize,
 }
 
 impl<'a> Page<'a> {
@@ -298,7 +300,7 @@ impl<'a> Page<'a> {
             self.end_policy(found);
             let line = self.line_of(from);
             let policy = Policy { line, name: setting, ..Policy::default() };
-            self.policy = Some(Open { policy, depth: self.depth, headed: false });
+            self.policy = Some(Open { policy, depth: self.depth, headed: false, size: 0 });
         }
         if self.row.is_empty() && self.cell.text.is_empty() {
             self.row_at = self.line_of(from);
@@ -344,12 +346,12 @@ impl<'a> Page<'a> {
             }
             Some(open) => {
                 let values = &mut open.policy.values;
-                let size: usize = values.iter().map(|value| value.text.len()).sum();
-                if values.len() < TEXTS && size <= VALUE * 2 {
-                    values.extend(
-                        row.into_iter()
-                            .filter(|cell| by_value(&cell.text).is_some() || cell.text.contains(',')),
-                    );
+                if values.len() < TEXTS && open.size <= VALUE * 2 {
+                    let kept = |cell: &Text| by_value(&cell.text).is_some() || cell.text.contains(',');
+                    for cell in row.into_iter().filter(kept) {
+                        open.size += cell.text.len();
+                        values.push(cell);
+                    }
                 } else if let Some(last) = values.last_mut() {
                     last.over = true;
                 }
@@ -453,6 +455,8 @@ pub(super) struct Report {
     gpo: (String, String),
     open: Option<Setting>,
     settings: Vec<Setting>,
+    /// How many bytes their values have.
+    size: usize,
 }
 
 /// A policy in it.
@@ -548,8 +552,9 @@ impl Report {
         if inside && setting.policy.gpo.is_empty() && setting.id.is_empty() {
             setting.policy.gpo = self.gpo.1.clone();
         }
-        let room = self.settings.iter().map(|setting| setting.size).sum::<usize>() < super::LISTS;
-        if setting.policy.which().is_some() && self.settings.len() < POLICIES && room {
+        let room = self.settings.len() < POLICIES && self.size < super::LISTS;
+        if room && setting.policy.which().is_some() {
+            self.size += setting.size;
             self.settings.push(setting);
         }
     }

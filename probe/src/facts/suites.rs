@@ -130,11 +130,13 @@ impl Suites {
     /// The default form: a record a suite.
     fn records(&mut self, page: &mut Page, items: &[Item], found: &mut Found) {
         for record in items.chunk_by(|one, next| one.list == next.list) {
+            let mut ours = false;
             for item in record.iter().filter(|item| item.name == "Name" && is_suite(&item.value)) {
                 self.take(page.number(item.at), &item.value, found);
-                for item in record {
-                    page.claim(item.at, item.last);
-                }
+                ours = true;
+            }
+            for item in record.iter().filter(|_| ours) {
+                page.claim(item.at, item.last);
             }
         }
     }
