@@ -356,13 +356,16 @@ fn polite() -> Done {
 /// What a whole run takes beyond the suites, but for one connection for each client that it plays.
 fn groups_and_signatures() -> Done {
     let targets = Targets::start()?;
-    for target in Target::ALL {
-        let asked = |arguments: &[&str]| told_of(&ours(v4(&targets, target), arguments).run());
-        let (suites, all) = (asked(&["--suites", "--plan", "near"])?, asked(&["--plan", "near"])?);
+    for (target, plan) in Target::ALL.into_iter().flat_map(|target| [(target, "near"), (target, "far")]) {
+        let ours = ours(v4(&targets, target), &["--plan", plan]);
+        let all = told_of(&ours.run())?;
+        let suites = told_of(&ours.with(&["--suites"]).run())?;
         let clients = all["clients"].as_array().map_or(0, Vec::len);
         let more = number(&all, "connections")?.saturating_sub(number(&suites, "connections")? + clients);
         if list(&all, "groups")?.is_empty() || more > 30 {
-            return Err(format!("{target:?}: {more} more connections, {clients} clients: {all:#}").into());
+            return Err(
+                format!("{target:?}, {plan}: {more} more connections, {clients} clients: {all:#}").into()
+            );
         }
     }
     Ok(())
