@@ -11,11 +11,12 @@ mod named;
 mod order;
 mod suites;
 
-use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use crate::codec::tls::{
@@ -36,9 +37,9 @@ const MOST_LOST: u32 = 3;
 const VERSIONS: [u16; 5] = [SSL3, TLS10, TLS11, TLS12, TLS13];
 
 /// Someone who can be asked with a ClientHello.
-pub trait Peer {
+pub trait Peer: Sync {
     /// Sends a hello over a new connection and reads the answer so far.
-    fn ask(&self, hello: &Hello, until: Until) -> impl Future<Output = Reply>;
+    fn ask(&self, hello: &Hello, until: Until) -> impl Future<Output = Reply> + Send;
 }
 
 /// What a hello met.
@@ -80,8 +81,8 @@ pub struct Terms {
 }
 
 /// Asks `peer` everything. What is found is written into `found` as it comes, so that a deadline leaves what there is.
-pub async fn enumerate(peer: &impl Peer, terms: &Terms, found: &RefCell<Spoken>) {
-    *found.borrow_mut() = Spoken {
+pub async fn enumerate(peer: &impl Peer, terms: &Terms, found: &Mutex<Spoken>) {
+    *lock(found) = Spoken {
         versions: VERSIONS
             .iter()
             .map(|&version| SpokenVersion { version, ..SpokenVersion::default() })
@@ -108,7 +109,15 @@ pub async fn enumerate(peer: &impl Peer, terms: &Terms, found: &RefCell<Spoken>)
         asker.names().await;
     }
     let unfinished = asker.unfinished();
-    found.borrow_mut().unfinished = unfinished;
+    lock(found).unfinished = unfinished;
+}
+
+fn lock(found: &Mutex<Spoken>) -> MutexGuard<'_, Spoken> {
+    found.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn count(counter: &AtomicU32) -> u32 {
+    counter.load(Ordering::Relaxed)
 }
 
 /// A reply and the round in which it came.
@@ -136,33 +145,33 @@ impl Told {
 struct Asker<'a, P> {
     peer: &'a P,
     terms: &'a Terms,
-    found: &'a RefCell<Spoken>,
+    found: &'a Mutex<Spoken>,
     permits: Semaphore,
     /// When the next connection may begin.
-    next: Mutex<Option<Instant>>,
-    silent: Cell<u32>,
-    lost: Cell<u32>,
+    next: tokio::sync::Mutex<Option<Instant>>,
+    silent: AtomicU32,
+    lost: AtomicU32,
     /// Hellos that met something other than silence.
-    heard: Cell<u32>,
+    heard: AtomicU32,
     /// Refusals that name no reason: a reset, a closed connection.
-    mute: Cell<u32>,
-    gone: Cell<bool>,
+    mute: AtomicU32,
+    gone: AtomicBool,
 }
 
 impl<'a, P: Peer> Asker<'a, P> {
-    fn new(peer: &'a P, terms: &'a Terms, found: &'a RefCell<Spoken>) -> Self {
+    fn new(peer: &'a P, terms: &'a Terms, found: &'a Mutex<Spoken>) -> Self {
         let at_once = if terms.plan == SpokenPlan::Polite { 1 } else { AT_ONCE };
         Asker {
             peer,
             terms,
             found,
             permits: Semaphore::new(at_once),
-            next: Mutex::new(None),
-            silent: Cell::new(0),
-            lost: Cell::new(0),
-            heard: Cell::new(0),
-            mute: Cell::new(0),
-            gone: Cell::new(false),
+            next: tokio::sync::Mutex::new(None),
+            silent: AtomicU32::new(0),
+            lost: AtomicU32::new(0),
+            heard: AtomicU32::new(0),
+            mute: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -171,29 +180,35 @@ impl<'a, P: Peer> Asker<'a, P> {
     async fn ask(&self, hello: Hello, until: Until, after: u32) -> Told {
         let round = after + 1;
         let permit = self.permits.acquire().await;
-        if self.silent.get() >= MOST_SILENT || self.lost.get() >= MOST_LOST {
+        if count(&self.silent) >= MOST_SILENT || count(&self.lost) >= MOST_LOST {
             return Told { reply: Reply::Lost, round: after };
         }
         self.turn().await;
         {
-            let mut found = self.found.borrow_mut();
+            let mut found = self.found();
             found.connections += 1;
             found.rounds = found.rounds.max(round);
         }
         let mut reply = self.peer.ask(&hello, until).await;
         drop(permit);
         if reply != Reply::Lost {
-            self.found.borrow_mut().handshakes += 1;
+            self.found().handshakes += 1;
         }
-        let add = |counter: &Cell<u32>| counter.set(counter.get() + 1);
+        let add = |counter: &AtomicU32| counter.fetch_add(1, Ordering::Relaxed);
         match &reply {
-            Reply::Silence => add(&self.silent),
-            Reply::Lost => add(&self.lost),
+            Reply::Silence => {
+                add(&self.silent);
+            }
+            Reply::Lost => {
+                add(&self.lost);
+            }
             Reply::Closed | Reply::Reset => {
                 add(&self.heard);
                 add(&self.mute);
             }
-            _ => add(&self.heard),
+            _ => {
+                add(&self.heard);
+            }
         }
         if let Reply::Flight(flight) = &reply {
             let oddity = if !hello.suites.contains(&flight.suite) || !hello.offers(flight.version) {
@@ -207,13 +222,18 @@ impl<'a, P: Peer> Asker<'a, P> {
                 reply = Reply::Aside;
             }
             if let Some(oddity) = oddity {
-                let odd = &mut self.found.borrow_mut().odd;
+                let odd = &mut self.found().odd;
                 if !odd.contains(&oddity) && odd.len() < 16 {
                     odd.push(oddity);
                 }
             }
         }
         Told { reply, round }
+    }
+
+    /// What was found so far. Never held over a wait.
+    fn found(&self) -> MutexGuard<'_, Spoken> {
+        lock(self.found)
     }
 
     /// Waits until another connection may begin.
@@ -260,7 +280,7 @@ impl<'a, P: Peer> Asker<'a, P> {
     }
 
     fn with_version<T>(&self, version: u16, change: impl FnOnce(&mut SpokenVersion) -> T) -> Option<T> {
-        self.found.borrow_mut().versions.iter_mut().find(|found| found.version == version).map(change)
+        self.found().versions.iter_mut().find(|found| found.version == version).map(change)
     }
 
     /// The suites of a version so far.
@@ -292,42 +312,41 @@ impl<'a, P: Peer> Asker<'a, P> {
         if self.suites_of(known).contains(&suite) {
             return;
         }
-        let rounds = self.found.borrow().rounds;
+        let rounds = self.found().rounds;
         for version in VERSIONS.into_iter().filter(|&version| version > SSL3) {
             if self.suites_of(version).is_empty() {
                 self.version_in_short(version, rounds).await;
             }
         }
         if self.suites_of(known).contains(&suite) {
-            self.found.borrow_mut().odd.push(Oddity::LongHello);
+            self.found().odd.push(Oddity::LongHello);
         }
     }
 
     /// Where refusals say nothing of their reason, a hello that was answered is asked again: a device that began to
     /// refuse everything on the way would pass for the end of the list.
     async fn still_there(&self) {
-        if self.mute.get() == 0 && self.silent.get() == 0 {
+        if count(&self.mute) == 0 && count(&self.silent) == 0 {
             return;
         }
-        let known =
-            self.found.borrow().versions.iter().rev().find_map(|v| Some((v.version, *v.suites.first()?)));
+        let known = self.found().versions.iter().rev().find_map(|v| Some((v.version, *v.suites.first()?)));
         let Some((version, suite)) = known else { return };
-        let rounds = self.found.borrow().rounds;
+        let rounds = self.found().rounds;
         let told = self.ask(self.hello(version, &[suite]), Until::ServerHello, rounds).await;
-        self.gone.set(told.suite() != Some(suite));
+        self.gone.store(told.suite() != Some(suite), Ordering::Relaxed);
     }
 
     /// Why what was found may not be all.
     fn unfinished(&self) -> String {
-        if self.lost.get() > 0 {
-            let lost = self.lost.get();
+        if count(&self.lost) > 0 {
+            let lost = count(&self.lost);
             format!("{lost} of the connections could not be made, so that more may be spoken")
-        } else if self.silent.get() > 0 && self.heard.get() > 0 {
-            let silent = self.silent.get();
+        } else if count(&self.silent) > 0 && count(&self.heard) > 0 {
+            let silent = count(&self.silent);
             format!("{silent} of the hellos were left unanswered, so that more may be spoken")
-        } else if self.silent.get() > 0 {
+        } else if count(&self.silent) > 0 {
             "no hello was answered".into()
-        } else if self.gone.get() {
+        } else if self.gone.load(Ordering::Relaxed) {
             "the server refused at the end what it had answered before, so that more may be spoken".into()
         } else {
             String::new()

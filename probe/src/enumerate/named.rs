@@ -28,8 +28,8 @@ const P256_POINT: [u8; 65] = [
 impl<P: Peer> Asker<'_, P> {
     /// Groups, signature algorithms and protocols of what is spoken by now.
     pub(super) async fn names(&self) {
-        let after = self.found.borrow().rounds;
-        let old = self.found.borrow().versions.iter().rev().find_map(|v| {
+        let after = self.found().rounds;
+        let old = self.found().versions.iter().rev().find_map(|v| {
             (v.version < TLS13 && v.version > SSL3 && !v.suites.is_empty())
                 .then(|| (v.version, v.suites.clone()))
         });
@@ -82,7 +82,7 @@ impl<P: Peer> Asker<'_, P> {
             (true, false) => self.signatures_13(&new, &new_groups, after).await,
             _ => Vec::new(),
         };
-        let mut found = self.found.borrow_mut();
+        let mut found = self.found();
         for (list, version) in [(new_groups, TLS13), (old_groups, version)] {
             for code in list {
                 match found.groups.iter_mut().find(|group| group.code == code) {
@@ -162,7 +162,7 @@ impl<P: Peer> Asker<'_, P> {
             let Some(name) = told.flight().and_then(|flight| flight.alpn.clone()) else { break };
             let before = left.len();
             left.retain(|&other| other != name);
-            self.found.borrow_mut().alpn.push(name);
+            self.found().alpn.push(name);
             if left.len() == before {
                 // One that was not offered: nothing is learnt by going on.
                 break;

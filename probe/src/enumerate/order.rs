@@ -23,6 +23,8 @@ impl<P: Peer> Asker<'_, P> {
         let eliminated = found.hits.windows(2).all(|pair| pair[1].offered.len() + 1 == pair[0].offered.len());
         let (who, ordered) = if eliminated && self.terms.plan != SpokenPlan::Far {
             self.order_of_elimination(version, &found).await
+        } else if found.by_client && self.turns(version, &suites, &found).await {
+            (Some(SuiteOrder::Client), by_likelihood(suites))
         } else {
             self.order_of_parts(version, suites, found).await
         };
@@ -46,6 +48,15 @@ impl<P: Peer> Asker<'_, P> {
             Some(_) => (Some(SuiteOrder::Server), chosen),
             None => (None, by_likelihood(chosen)),
         }
+    }
+
+    /// Whether the client decides, where the answers followed our list so far: the first of them was chosen out of
+    /// everything, and the last of the list is now offered in front of it.
+    async fn turns(&self, version: u16, suites: &[u16], found: &Suites) -> bool {
+        let offered = &found.hits[0].offered;
+        let turned: Vec<u16> = offered.iter().rev().copied().filter(|suite| suites.contains(suite)).collect();
+        let told = self.ask(self.hello(version, &turned), Until::ServerHello, found.round).await;
+        told.suite() == turned.first().copied()
     }
 
     async fn order_of_parts(

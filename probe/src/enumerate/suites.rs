@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use super::likely::candidates;
@@ -12,6 +13,9 @@ use crate::evidence::{SpokenPlan, SuiteOrder};
 
 /// Into how many groups a version's suites are dealt at first.
 const GROUPS: usize = 6;
+/// After how many answers a list that was followed is worth taking apart, and into how many parts.
+const TELLING: usize = 3;
+const CHAINS: usize = 3;
 /// The most suites of a hello where a server seems not to take long ones.
 const SHORT: usize = 24;
 
@@ -29,9 +33,11 @@ pub(super) struct Suites {
     pub(super) round: u32,
     /// Who decides, where it was asked on the way.
     pub(super) who: Option<SuiteOrder>,
+    /// Whether the answers followed our list so far.
+    pub(super) by_client: bool,
 }
 
-type Job<'a> = Pin<Box<dyn Future<Output = Done> + 'a>>;
+type Job<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
 
 enum Done {
     /// A hello with these suites.
@@ -75,23 +81,49 @@ impl<P: Peer> Asker<'_, P> {
         });
     }
 
-    /// One after the other: each answer names one more.
+    /// One after the other: each answer names one more. A server that decides tells its order by that; where the answers
+    /// follow our list instead, the rest of it is asked down in parts side by side.
     async fn eliminate(&self, version: u16, mut left: Vec<u16>) -> Suites {
         // The rare ones first: a server that follows its own list shows it with the first answers.
         left.reverse();
         let mut found = Suites::default();
         while !left.is_empty() {
-            let told = self.ask(self.hello(version, &left), Until::ServerHello, found.round).await;
-            found.round = told.round;
-            let Some(suite) = told.suite() else {
-                self.refused(version, &told);
+            if self.terms.plan == SpokenPlan::Near && found.hits.len() >= TELLING && follows(&found.hits) {
+                let parts = join_all(
+                    deal(&left, CHAINS).into_iter().map(|part| self.down(version, part, found.round)),
+                );
+                for part in parts.await {
+                    found.round = found.round.max(part.round);
+                    found.hits.extend(part.hits);
+                }
+                found.by_client = true;
+                return found;
+            }
+            if !self.once_down(version, &mut left, &mut found).await {
                 break;
-            };
-            self.hit(version, suite);
-            found.hits.push(Hit { chosen: suite, offered: left.clone() });
-            left.retain(|&other| other != suite);
+            }
         }
         found
+    }
+
+    async fn down(&self, version: u16, mut left: Vec<u16>, after: u32) -> Suites {
+        let mut found = Suites { round: after, ..Suites::default() };
+        while !left.is_empty() && self.once_down(version, &mut left, &mut found).await {}
+        found
+    }
+
+    /// Asks for what is left, and takes away what was chosen; whether there was an answer.
+    async fn once_down(&self, version: u16, left: &mut Vec<u16>, found: &mut Suites) -> bool {
+        let told = self.ask(self.hello(version, left), Until::ServerHello, found.round).await;
+        found.round = told.round;
+        let Some(suite) = told.suite() else {
+            self.refused(version, &told);
+            return false;
+        };
+        self.hit(version, suite);
+        found.hits.push(Hit { chosen: suite, offered: left.clone() });
+        left.retain(|&other| other != suite);
+        true
     }
 
     /// Side by side: an answered group loses the suite that it named and is asked again in two halves.
@@ -141,6 +173,12 @@ impl<P: Peer> Asker<'_, P> {
             Done::Who(who, round)
         })
     }
+}
+
+/// Whether every answer was the first of our list that was still to be named, as far as the others show.
+fn follows(hits: &[Hit]) -> bool {
+    let place = |suite: u16| hits[0].offered.iter().position(|&offered| offered == suite);
+    hits.windows(2).all(|pair| place(pair[0].chosen) < place(pair[1].chosen))
 }
 
 /// Deals a list that is sorted by likelihood into groups, so that each gets its share of the likely ones.

@@ -1,6 +1,7 @@
 //! Simulated servers: what they speak is known, and has to be found exactly, whatever the plan.
 
-use std::cell::{Cell, RefCell};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use crate::codec::tls::{Exchange, suite};
 use crate::evidence::{SpokenPlan, SuiteOrder};
 
 /// A server by its policy.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Server {
     /// Suites by version, in its order.
     versions: Vec<(u16, Vec<u16>)>,
@@ -26,7 +27,7 @@ struct Server {
     longest: usize,
     /// After so many hellos it refuses everything.
     patience: Option<u32>,
-    asked: Cell<u32>,
+    asked: AtomicU32,
 }
 
 fn first<T: Copy + PartialEq>(own: &[T], offered: &[T], decides: bool) -> Option<T> {
@@ -36,10 +37,10 @@ fn first<T: Copy + PartialEq>(own: &[T], offered: &[T], decides: bool) -> Option
 
 impl Peer for Server {
     async fn ask(&self, hello: &Hello, _: Until) -> Reply {
-        self.asked.set(self.asked.get() + 1);
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         tokio::task::yield_now().await;
         let refuse = || self.refusal.clone().unwrap_or(Reply::Alert(40));
-        if self.patience.is_some_and(|most| self.asked.get() > most)
+        if self.patience.is_some_and(|most| asked > most)
             || (self.longest > 0 && hello.bytes(&[0; 32]).len() > self.longest)
         {
             return refuse();
@@ -87,21 +88,21 @@ fn find(server: &Server, plan: SpokenPlan, suites_only: bool) -> Spoken {
         round_trip: Duration::from_millis(1),
         known: server.versions.last().map(|(version, suites)| (*version, suites[0])),
     };
-    let found = RefCell::new(Spoken::default());
+    let found = Mutex::new(Spoken::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(enumerate(server, &terms, &found));
-    found.into_inner()
+    found.into_inner().unwrap()
 }
 
 const PLANS: [SpokenPlan; 3] = [SpokenPlan::Near, SpokenPlan::Far, SpokenPlan::Polite];
 
 fn check(server: &Server) {
     for plan in PLANS {
-        server.asked.set(0);
+        server.asked.store(0, Ordering::Relaxed);
         let found = find(server, plan, true);
         assert_eq!(found.unfinished, "", "{plan:?}");
         assert!(found.odd.is_empty(), "{plan:?}: {:?}", found.odd);
-        assert_eq!(found.connections, server.asked.get());
+        assert_eq!(found.connections, server.asked.load(Ordering::Relaxed));
         for version in &found.versions {
             let truth = server.versions.iter().find(|(v, _)| *v == version.version);
             let truth = truth.map(|(_, suites)| suites.clone()).unwrap_or_default();
@@ -256,10 +257,10 @@ fn an_answer_that_was_not_offered_is_odd_and_no_suite() {
         round_trip: Duration::ZERO,
         known: None,
     };
-    let found = RefCell::new(Spoken::default());
+    let found = Mutex::new(Spoken::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(enumerate(&Stubborn, &terms, &found));
-    let found = found.into_inner();
+    let found = found.into_inner().unwrap();
     assert!(found.versions.iter().all(|version| version.suites.is_empty()));
     assert!(matches!(found.odd[0], Oddity::NotOffered { suite: 0x1234, .. }));
 }

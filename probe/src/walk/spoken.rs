@@ -1,6 +1,6 @@
 //! What a server speaks, asked over a path's own connections.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Began, Walker};
@@ -79,14 +79,16 @@ impl Walker<'_> {
         };
         let wait = wait.min(PATIENCE.max(round_trip * 20));
         let target = Target { walker: self, path, lane, wait };
-        let found = RefCell::new(Spoken::default());
+        let found = Mutex::new(Spoken::default());
         let until = self.net.deadline.checked_sub(MARGIN).unwrap_or(self.net.deadline);
         let asked = enumerate::enumerate(&target, &terms, &found);
-        if tokio::time::timeout_at(tokio::time::Instant::from_std(until), asked).await.is_err() {
-            found.borrow_mut().unfinished =
+        let cut = tokio::time::timeout_at(tokio::time::Instant::from_std(until), asked).await.is_err();
+        let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if cut {
+            found.unfinished =
                 format!("the deadline of {} came first, so that more may be spoken", self.settings.deadline);
         }
-        let outcome = Outcome::Spoken(Box::new(found.into_inner()));
+        let outcome = Outcome::Spoken(Box::new(found));
         let subject = path.target.subject();
         self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(question::SPOKEN), outcome, None);
     }
