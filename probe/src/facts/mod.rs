@@ -483,7 +483,7 @@ pub enum Statement {
     /// A value of the registry, in one of the keys that decide how SCHANNEL, .NET Framework and WinHTTP speak TLS, or
     /// that name the server's Windows: a .reg file, `reg query` or `Get-ItemProperty`.
     Registry {
-        /// The key, from `HKLM\\` on, as printed, escaped.
+        /// The key, from `HKLM` on, as printed, escaped.
         key: String,
         /// The value's name, as printed, escaped.
         name: String,
