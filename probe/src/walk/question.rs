@@ -66,7 +66,7 @@ impl Walker<'_> {
         let answered = answers.iter().copied().flatten().next();
         if answered.is_some() {
             let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
-            self.spoken(path, lane, at_12.or(answered), round_trip, wait).await;
+            Box::pin(self.spoken(path, lane, at_12.or(answered), round_trip, wait)).await;
         }
         answered.is_some()
     }
