@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
-use wsusprobe::cli::target::target;
+use wsusprobe::cli::target::{server, target};
 use wsusprobe::diagnosis;
 use wsusprobe::evidence::Evidence;
 use wsusprobe::facts::Input;
@@ -14,7 +14,7 @@ use wsusprobe::settings::layers::Given;
 use wsusprobe::trust::TrustStore;
 
 use crate::load::Scenario;
-use crate::schema::{Ask, Expect, World};
+use crate::schema::{Ask, Count, Expect, ExpectTls, World};
 use crate::witness;
 use crate::world::{Running, UpError};
 
@@ -113,11 +113,16 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
         anchor.file = anchor.file.replace(&folder, "");
     }
     let world = &scenario.world;
-    let asked = world.ask.unwrap_or(if world.check.is_empty() { Ask::Diagnose } else { Ask::Check });
-    let report = match asked {
+    let report = match world.asks() {
         Ask::Check => {
             let targets: Result<Vec<_>, _> = world.check.iter().map(|url| target(url)).collect();
             run::check(&settings, &store, &targets.map_err(|e| refused(&e))?, &Silent).await
+        }
+        Ask::Tls => {
+            let asked = world.check.first().map(String::as_str).unwrap_or_default();
+            let files: Vec<_> = world.policy.iter().map(|name| running.dir.join(name)).collect();
+            let target = server(asked).map_err(|e| refused(&e))?;
+            run::tls(&settings, &store, &target, &files, &Silent).await
         }
         _ => {
             let flags = usize::from(world.until.is_some()) * 2 + world.args.len();
@@ -160,7 +165,62 @@ pub fn problems(expect: &Expect, report: &Value) -> Vec<String> {
             wrong.push(format!("nothing unknown asks for `{part}`; unknown are {questions:?}"));
         }
     }
+    match (&expect.tls, report["tls"].get(0)) {
+        (None, _) => {}
+        (Some(_), None) => wrong.push("no server was asked what it speaks".to_owned()),
+        (Some(expect), Some(spoken)) => speaks(expect, spoken, &mut wrong),
+    }
     wrong
+}
+
+fn speaks(expect: &ExpectTls, spoken: &Value, wrong: &mut Vec<String>) {
+    let versions = spoken["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let nothing = Vec::new();
+    for version in versions {
+        let name = version["version"].as_str().unwrap_or("");
+        let wanted = expect.versions.get(name).unwrap_or(&nothing);
+        let found = texts(version, "suites", "code");
+        let order = version["order"].as_str();
+        let same = if order == Some("server") { found == *wanted } else { sorted(&found) == sorted(wanted) };
+        if !same {
+            wrong.push(format!("{name} has {found:?}, not {wanted:?}"));
+        }
+        if expect.order.is_some() && found.len() > 1 && order != expect.order.as_deref() {
+            wrong.push(format!("at {name} {order:?} decides, not {:?}", expect.order));
+        }
+    }
+    let asked = |name: &String| versions.iter().any(|v| v["version"].as_str() == Some(name));
+    for name in expect.versions.keys().filter(|name| !asked(name)) {
+        wrong.push(format!("nothing is reported of {name}"));
+    }
+    let sets = [("groups", "name", &expect.groups), ("signatures", "code", &expect.signatures)];
+    for (list, key, wanted) in sets {
+        let found = texts(spoken, list, key);
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| sorted(wanted) != sorted(&found)) {
+            wrong.push(format!("the {list} are {found:?}, not {wanted:?}"));
+        }
+    }
+    let counts: [(&str, Option<Count>); 3] = [
+        ("handshakes", expect.handshakes),
+        ("connections", expect.connections),
+        ("rounds", expect.rounds),
+    ];
+    for (key, count) in counts {
+        let found = spoken[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        if let Some(count) = count.filter(|count| !count.holds(found)) {
+            wrong.push(format!("{found} {key}, not {count}"));
+        }
+    }
+    let unfinished = spoken["unfinished"].as_str().unwrap_or("");
+    if expect.unfinished.is_empty() != unfinished.is_empty() || !unfinished.contains(&expect.unfinished) {
+        wrong.push(format!("unfinished for `{unfinished}`, not `{}`", expect.unfinished));
+    }
+}
+
+fn sorted(list: &[String]) -> Vec<String> {
+    let mut list = list.to_vec();
+    list.sort();
+    list
 }
 
 fn texts(report: &Value, list: &str, key: &str) -> Vec<String> {

@@ -30,6 +30,7 @@ pub async fn meet(
 ) -> (Result<Reading, Broken>, FlightReader) {
     let end = Instant::now() + wait;
     let mut reader = FlightReader::new(until);
+    // On the heap: many such futures stand inside each other, and a stack may be 1 MB.
     let mut buffer = Vec::with_capacity(8 * 1024);
     let mut random = [0; 32];
     // The random of a handshake that is never finished needs no secrecy, only to differ.

@@ -106,7 +106,10 @@ pub(super) fn give(seen: &Seen, path: &PathSeen, lane: &LaneSeen, given: &mut Gi
     }
     let own = Own { path, lane: lane.lane, observation, offer, answer };
     weak_dh(seen, &own, *code, *dh_bits, given);
-    cbc_only(&own, *code, given);
+    // Below TLS 1.2 there is nothing but CBC and RC4: that says something of the version alone.
+    if *version >= TLS12 {
+        cbc_only(&own, *code, given);
+    }
     chain_signature(&own, lane, given);
     oddities(&own, given);
 }
