@@ -34,6 +34,19 @@ pub enum Event {
         /// The `Proxy-Authorization` scheme, or nothing.
         scheme: String,
     },
+    /// Credentials were sent to a proxy.
+    Authentication {
+        /// The proxy.
+        listener: String,
+        /// The scheme as it was written; `socks5` for a password of SOCKS.
+        scheme: String,
+        /// Who it says it is, `DOMAIN\\USER` where there is a domain; nothing where the message does not say.
+        user: String,
+        /// Which message of the scheme.
+        leg: Leg,
+        /// What came of it.
+        outcome: Outcome,
+    },
     /// A name server was asked.
     Query {
         /// The name server.
@@ -54,6 +67,31 @@ pub enum Event {
     },
 }
 
+/// Which message of an authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// The first of NTLM, which holds no secret.
+    First,
+    /// The one that proves who it is.
+    Final,
+}
+
+/// What came of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A first message was answered with a challenge.
+    Challenged,
+    /// It is true.
+    Accepted,
+    /// It is not: what counts towards a lock on the account.
+    Refused,
+    /// Nothing was looked at but the nonce, which is old.
+    Stale,
+    /// No account was looked at: the scheme is not offered, the message cannot be read or answers nothing that was
+    /// asked on this connection, or the proxy never listens.
+    Ignored,
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -62,6 +100,9 @@ impl fmt::Display for Event {
                 write!(to, "{listener}: {method} {target} {action}")
             }
             Event::Tunnel { listener, target, scheme } => write!(to, "{listener}: CONNECT {target} {scheme}"),
+            Event::Authentication { listener, scheme, user, leg, outcome } => {
+                write!(to, "{listener}: {scheme} {leg:?} {user} {outcome:?}")
+            }
             Event::Query { listener, name, kind, tcp } => {
                 write!(to, "{listener}: {name} {kind}{}", if *tcp { " over TCP" } else { "" })
             }
@@ -109,6 +150,16 @@ impl Journal {
     pub fn tunnels(&self) -> Vec<String> {
         self.pick(|event| match event {
             Event::Tunnel { target, .. } => Some(target.clone()),
+            _ => None,
+        })
+    }
+
+    /// Every `SCHEME USER` that came to that end: with [`Outcome::Refused`] each is one failed logon.
+    pub fn authentications(&self, with: Outcome) -> Vec<String> {
+        self.pick(|event| match event {
+            Event::Authentication { scheme, user, outcome, .. } if *outcome == with => {
+                Some(format!("{scheme} {user}").trim_end().to_owned())
+            }
             _ => None,
         })
     }

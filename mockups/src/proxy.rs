@@ -1,26 +1,28 @@
 //! An HTTP proxy: tunnels, passes on, asks for credentials, refuses, lies.
 
+mod auth;
+mod inspect;
+mod ntlm;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::server::TlsStream;
 
-use crate::authority::{Authority, Key, LeafSpec};
+pub use auth::Accounts;
+use auth::{Gate, Session, Step};
+
+use crate::authority::Authority;
 use crate::hello::{self, Opening};
 use crate::http::{self, Clock, Fate, Incoming, Request, Response, Variation};
 use crate::journal::{Event, Journal};
 use crate::listen::{self, Prefixed, Running};
-use crate::tlspeer::TlsPeer;
+use crate::tlspeer::{Policy, TlsPeer};
 
 /// What a proxy does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +49,75 @@ pub enum Mode {
     Silence,
     /// A page, or a redirect to one.
     Portal,
+    /// The answer to a name that the proxy cannot resolve, in Squid's words.
+    Unresolvable,
     /// 200, and the connection is closed.
     CloseTunnel,
+    /// 200, and the connection is closed once a hello was read.
+    CloseAfterHello,
+    /// 200, and the connection is reset once a hello was read.
+    ResetAfterHello,
+    /// Passes TLS 1.3 on, and resets a tunnel whose hello offers nothing newer than TLS 1.2.
+    ResetTls12,
     /// The session in the tunnel is ended and re-signed.
     Inspect,
     /// 100 MB of headers.
     HugeHeaders,
     /// A byte a second.
     Drip,
+}
+
+/// Where a proxy ends a connection that an authentication needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Closes {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// After the 407 to a request without credentials, as some proxies always do: no fault.
+    AfterDemand,
+    /// After the 407 with a challenge to the first message, so that nothing can be answered.
+    AfterFirstMessage,
+    /// The same, and the 407 says nothing of authentication, as Squid does where it was told to close.
+    InsteadOfToken,
+}
+
+/// What a proxy sends as NTLM's challenge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Token {
+    /// As it should be.
+    #[default]
+    Right,
+    /// The first 28 bytes of it.
+    Cut,
+    /// With another signature.
+    Signature,
+    /// With fields that point outside.
+    Offsets,
+    /// With the number of the first message.
+    Kind,
+    /// With a list of properties that does not end.
+    Endless,
+    /// 200,000 bytes long.
+    Huge,
+    /// What is no base64.
+    NotBase64,
+}
+
+/// Destinations that a proxy denies.
+#[derive(Debug, Clone, Default)]
+pub struct Denies {
+    /// Hosts, in lower case.
+    pub hosts: Vec<String>,
+    /// Ports.
+    pub ports: Vec<u16>,
+    /// Before it asks who it is.
+    pub before_asking: bool,
+}
+
+impl Denies {
+    fn covers(&self, host: &str, port: u16) -> bool {
+        self.hosts.iter().any(|h| h == host) || self.ports.contains(&port)
+    }
 }
 
 /// Where a destination really is: `None` where the proxy cannot resolve it.
@@ -73,10 +136,26 @@ pub struct Config {
     pub challenges: Vec<String>,
     /// All of them in one header, with commas.
     pub one_header: bool,
-    /// `user:password` for Basic.
+    /// As many more schemes, which nobody knows.
+    pub more_schemes: usize,
+    /// Who may pass; unless it is empty, every request is asked who it is, whatever the mode.
+    pub accounts: Accounts,
+    /// One more who may, as `user:password`.
     pub accepts: Option<String>,
     /// The last message of NTLM, or any answer to Digest, is let in unread.
     pub accepts_final: bool,
+    /// Where it ends the connection.
+    pub closes: Closes,
+    /// NTLM's challenge.
+    pub token: Token,
+    /// So many right answers to Digest are called stale first.
+    pub stale: usize,
+    /// What it denies.
+    pub denies: Denies,
+    /// Time before each answer; at most a minute.
+    pub waits: Duration,
+    /// Bytes without meaning at the end of its pages.
+    pub pad: usize,
     /// The status of [`Mode::Status`].
     pub status: u16,
     /// `X-Squid-Error` then.
@@ -87,6 +166,8 @@ pub struct Config {
     pub redirect: Option<String>,
     /// Who re-signs.
     pub inspector: Option<Authority>,
+    /// What that one agrees to.
+    pub inspects: Policy,
     /// The world's time, for what is re-signed.
     pub clock: Clock,
     /// What must not matter.
@@ -102,13 +183,22 @@ impl Config {
             table,
             challenges: Vec::new(),
             one_header: false,
+            more_schemes: 0,
+            accounts: Accounts::default(),
             accepts: None,
             accepts_final: false,
+            closes: Closes::Never,
+            token: Token::Right,
+            stale: 0,
+            denies: Denies::default(),
+            waits: Duration::ZERO,
+            pad: 0,
             status: 502,
             squid_error: None,
             body: "The proxy could not get the page.".to_owned(),
             redirect: None,
             inspector: None,
+            inspects: Policy::default(),
             clock,
             variation: Variation::default(),
         }
@@ -123,108 +213,131 @@ impl Config {
     }
 
     fn page(&self, status: u16, text: &str) -> Response {
-        let html = format!("<html><head><title>{status}</title></head><body><p>{text}</p></body></html>\r\n");
+        let filler = ".".repeat(self.pad);
+        let html = format!(
+            "<html><head><title>{status}</title></head><body><p>{text}</p>{filler}</body></html>\r\n"
+        );
         Response::new(status, "text/html", html)
             .with("Server", "labproxy/1.0")
             .with("Date", &self.clock.http_date())
             .with("Via", "1.1 proxy.example.com (labproxy/1.0)")
     }
 
-    fn challenge(&self) -> Response {
-        let mut response = self.page(407, "The proxy wants to know who you are.");
-        if self.one_header {
-            response = response.with("Proxy-Authenticate", &self.challenges.join(", "));
-        } else {
-            for challenge in &self.challenges {
-                response = response.with("Proxy-Authenticate", challenge);
+    fn everybody(&self) -> Accounts {
+        let one = self.accepts.as_ref().and_then(|one| one.split_once(':'));
+        let one = one.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        self.accounts.clone().into_iter().chain(one).collect()
+    }
+
+    fn asks(&self, mode: &Mode) -> bool {
+        let asking = [
+            Mode::Authenticate,
+            Mode::AuthenticateAlways,
+            Mode::AuthenticateBroken,
+            Mode::AuthenticateTokenless,
+        ];
+        asking.contains(mode) || !self.accounts.is_empty()
+    }
+
+    /// The page that a mode has for every request that is let in; `None` where it is passed on.
+    fn says(&self, mode: &Mode, port: u16, connect: bool) -> Option<Response> {
+        match mode {
+            Mode::Only443 if port == 443 || !connect => None,
+            Mode::Only443 | Mode::Forbidden => Some(self.page(403, "Access to this destination is denied.")),
+            Mode::Status => {
+                let mut page = self.page(self.status, &self.body);
+                if let Some(error) = &self.squid_error {
+                    page = page.with("X-Squid-Error", error);
+                }
+                Some(page)
             }
-        }
-        response
-    }
-
-    fn lets_in(&self, request: &Request) -> bool {
-        let Some((scheme, token)) = request.header("Proxy-Authorization").and_then(|v| v.split_once(' '))
-        else {
-            return false;
-        };
-        match scheme.to_ascii_lowercase().as_str() {
-            "basic" => self.accepts.as_ref().is_some_and(|accepts| token.trim() == BASE64.encode(accepts)),
-            "digest" => self.accepts_final,
-            _ => self.accepts_final && ntlm_message(token) == Some(3),
+            Mode::Portal => Some(match &self.redirect {
+                Some(to) => self.page(302, "Please sign in.").with("Location", to),
+                None => self.page(200, "Welcome. Please accept the terms of use to go on."),
+            }),
+            Mode::Unresolvable => Some(self.unresolvable()),
+            Mode::Silence => Some(self.page(200, "").fated(Fate::Silence)),
+            Mode::HugeHeaders => Some(self.page(200, "").fated(Fate::HugeHeaders)),
+            Mode::Drip => Some(self.page(200, "").fated(Fate::Drip)),
+            _ => None,
         }
     }
 
-    /// The second message of NTLM, where the first came and its scheme was offered.
-    fn second_leg(&self, request: &Request) -> Option<Response> {
-        let (scheme, token) = request.header("Proxy-Authorization")?.split_once(' ')?;
-        let offered = self.challenges.iter().any(|c| c.eq_ignore_ascii_case(scheme));
-        (offered && ntlm_message(token) == Some(1)).then(|| {
-            self.page(407, "Go on.")
-                .with("Proxy-Authenticate", &format!("{scheme} {}", BASE64.encode(ntlm_challenge())))
-        })
+    fn unresolvable(&self) -> Response {
+        self.page(
+            503,
+            "Unable to determine IP address from host name: the name server says that there is no such name.",
+        )
+        .with("X-Squid-Error", "ERR_DNS_FAIL 0")
     }
 }
 
 const BASE64: base64::engine::GeneralPurpose = base64::engine::general_purpose::STANDARD;
-
-/// The number of an NTLM message in base64.
-fn ntlm_message(token: &str) -> Option<u32> {
-    let bytes = BASE64.decode(token.trim()).ok()?;
-    let number = bytes.strip_prefix(b"NTLMSSP\0")?.first_chunk::<4>()?;
-    Some(u32::from_le_bytes(*number))
-}
-
-/// An NTLM CHALLENGE of a domain called EXAMPLE, laid out as [MS-NLMP] 2.2.1.2 says.
-fn ntlm_challenge() -> Vec<u8> {
-    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    let domain = utf16("EXAMPLE");
-    let mut info = Vec::new();
-    for (id, value) in [(2_u16, domain.clone()), (1, utf16("PROXY")), (0, Vec::new())] {
-        info.extend(id.to_le_bytes());
-        info.extend((value.len() as u16).to_le_bytes());
-        info.extend(value);
-    }
-    let field = |size: usize, offset: usize| {
-        let size = (size as u16).to_le_bytes();
-        [&size[..], &size, &(offset as u32).to_le_bytes()].concat()
-    };
-    // Unicode, target requested, NTLM, always sign, target is a domain, extended security, target info, version,
-    // 128 and 56 bits.
-    let flags = 0x1_u32
-        | 0x4
-        | 0x200
-        | 0x8000
-        | 0x1_0000
-        | 0x8_0000
-        | 0x80_0000
-        | 0x200_0000
-        | 0x2000_0000
-        | 0x8000_0000;
-    [
-        b"NTLMSSP\0".as_slice(),
-        &2_u32.to_le_bytes(),
-        &field(domain.len(), 56),
-        &flags.to_le_bytes(),
-        &[1, 2, 3, 4, 5, 6, 7, 8],
-        &[0; 8],
-        &field(info.len(), 56 + domain.len()),
-        &[10, 0, 0x7c, 0x4f, 0, 0, 0, 15],
-        &domain,
-        &info,
-    ]
-    .concat()
-}
 
 /// Starts a proxy. Must be called inside a runtime.
 ///
 /// # Errors
 /// The system gives no port.
 pub fn serve(name: &str, journal: &Journal, config: Config) -> io::Result<Running> {
-    let (label, record, config) = (name.to_owned(), journal.clone(), Arc::new(config));
+    let (label, record, house) = (name.to_owned(), journal.clone(), Arc::new(House::new(config)));
     listen::listen(name, journal, move |stream: TcpStream| {
-        let (label, record, config) = (label.clone(), record.clone(), config.clone());
-        async move { talk(stream, &label, &record, &config).await }
+        let (label, record, house) = (label.clone(), record.clone(), house.clone());
+        async move { talk(stream, &label, &record, &house).await }
     })
+}
+
+/// Starts a proxy that is spoken to over TLS. Must be called inside a runtime.
+///
+/// # Errors
+/// The system gives no port.
+pub fn serve_secure(name: &str, journal: &Journal, config: Config, peer: TlsPeer) -> io::Result<Running> {
+    let house = Arc::new((House::new(config), peer));
+    let (label, record) = (name.to_owned(), journal.clone());
+    listen::listen(name, journal, move |stream: TcpStream| {
+        let (label, record, house) = (label.clone(), record.clone(), house.clone());
+        async move {
+            if let Some(session) = house.1.accept(stream, &label, &record).await {
+                talk(session, &label, &record, &house.0).await;
+            }
+        }
+    })
+}
+
+/// A proxy with what it remembers.
+struct House {
+    config: Config,
+    gate: Gate,
+}
+
+impl House {
+    fn new(config: Config) -> House {
+        House { config, gate: Gate::default() }
+    }
+}
+
+/// What a client speaks to a proxy over.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sized {
+    fn bare(&self) -> &TcpStream;
+    /// Nothing where it is more than TCP.
+    fn into_bare(self) -> Option<TcpStream>;
+}
+
+impl Wire for TcpStream {
+    fn bare(&self) -> &TcpStream {
+        self
+    }
+    fn into_bare(self) -> Option<TcpStream> {
+        Some(self)
+    }
+}
+
+impl Wire for TlsStream<Prefixed<TcpStream>> {
+    fn bare(&self) -> &TcpStream {
+        self.get_ref().0.inner()
+    }
+    fn into_bare(self) -> Option<TcpStream> {
+        None
+    }
 }
 
 /// Starts a port that speaks TLS where a proxy is expected; whoever does so finds an open proxy inside.
@@ -244,21 +357,16 @@ pub fn serve_tls(name: &str, journal: &Journal, peer: TlsPeer) -> io::Result<Run
     })
 }
 
-async fn talk(mut stream: TcpStream, name: &str, journal: &Journal, config: &Config) {
+async fn talk<W: Wire>(mut stream: W, name: &str, journal: &Journal, house: &House) {
+    let config = &house.config;
     let mut buffer = Vec::new();
-    let mut authorized = false;
+    let mut session = Session::default();
     loop {
         let request = match http::read_request(&mut stream, &mut buffer).await {
             Incoming::Request(request) => request,
             Incoming::Other => {
-                let _ = http::write(
-                    &mut stream,
-                    &config.page(400, "This is no request."),
-                    false,
-                    true,
-                    config.variation,
-                )
-                .await;
+                let page = config.page(400, "This is no request.");
+                let _ = http::write(&mut stream, &page, false, true, config.variation).await;
                 break;
             }
             Incoming::End => break,
@@ -276,56 +384,44 @@ async fn talk(mut stream: TcpStream, name: &str, journal: &Journal, config: &Con
             scheme: scheme.to_owned(),
         });
         let mode = config.mode_for(&host, port).clone();
-        let sent_credentials = request.header("Proxy-Authorization").is_some();
-        let answer = match mode {
-            Mode::Authenticate if authorized || config.lets_in(&request) => {
-                authorized = true;
-                None
-            }
-            Mode::AuthenticateBroken if sent_credentials => break,
-            Mode::Authenticate | Mode::AuthenticateAlways => {
-                Some(config.second_leg(&request).unwrap_or_else(|| config.challenge()))
-            }
-            Mode::AuthenticateBroken | Mode::AuthenticateTokenless => Some(config.challenge()),
-            Mode::Open | Mode::Inspect | Mode::CloseTunnel => None,
-            Mode::Only443 if port == 443 || !connect => None,
-            Mode::Only443 | Mode::Forbidden => {
-                Some(config.page(403, "Access to this destination is denied."))
-            }
-            Mode::Status => {
-                let mut page = config.page(config.status, &config.body);
-                if let Some(error) = &config.squid_error {
-                    page = page.with("X-Squid-Error", error);
-                }
-                Some(page)
-            }
-            Mode::Garbage => {
-                let noise: Vec<u8> = (0..600).map(|_| fastrand::u8(128..)).collect();
-                let _ = stream.write_all(&noise).await;
-                break;
-            }
-            Mode::Portal => Some(match &config.redirect {
-                Some(to) => config.page(302, "Please sign in.").with("Location", to),
-                None => config.page(200, "Welcome. Please accept the terms of use to go on."),
-            }),
-            Mode::Silence => Some(config.page(200, "").fated(Fate::Silence)),
-            Mode::HugeHeaders => Some(config.page(200, "").fated(Fate::HugeHeaders)),
-            Mode::Drip => Some(config.page(200, "").fated(Fate::Drip)),
+        tokio::time::sleep(config.waits.min(Duration::from_secs(60))).await;
+        let denied = config.denies.covers(&host, port);
+        let asks = config.asks(&mode) && !(denied && config.denies.before_asking);
+        let step = match asks {
+            true => house.gate.step(config, &mode, &mut session, &request, name, journal),
+            false => Step::In,
         };
-        if let Some(mut answer) = answer {
-            config.variation.order(&mut answer.headers);
-            let close = answer.status != 407;
-            if !http::write(&mut stream, &answer, false, close, config.variation).await || close {
-                break;
-            }
-            continue;
-        }
-        if connect && mode == Mode::CloseTunnel {
-            let _ = stream.write_all(ESTABLISHED).await;
+        let (mut answer, close) = match step {
+            Step::Hangup => break,
+            Step::Ask(page, close) => (page, close),
+            Step::In if denied => (config.page(403, "Access to this destination is denied."), true),
+            Step::In => match mode {
+                Mode::Garbage => {
+                    let noise: Vec<u8> = (0..600).map(|_| fastrand::u8(128..)).collect();
+                    let _ = stream.write_all(&noise).await;
+                    break;
+                }
+                Mode::CloseTunnel if connect => {
+                    let _ = stream.write_all(ESTABLISHED).await;
+                    break;
+                }
+                _ => match config.says(&mode, port, connect) {
+                    Some(page) => (page, true),
+                    None => {
+                        let asked = Asked { request: &request, host: &host, port, connect, mode: &mode };
+                        match pass(stream, asked, config, name, journal).await {
+                            Some(rest) => stream = rest,
+                            None => return,
+                        }
+                        break;
+                    }
+                },
+            },
+        };
+        config.variation.order(&mut answer.headers);
+        if !http::write(&mut stream, &answer, false, close, config.variation).await || close {
             break;
         }
-        pass(&mut stream, &request, &host, port, connect, &mode, config, name, journal).await;
-        break;
     }
     let _ = stream.shutdown().await;
     listen::drain(&mut stream, Duration::from_secs(1)).await;
@@ -348,45 +444,70 @@ fn destination(request: &Request, connect: bool) -> Option<(String, u16)> {
     Some((host.trim_matches(['[', ']']).to_ascii_lowercase(), port))
 }
 
-#[allow(clippy::too_many_arguments)] // one connection's whole state, used in one place
-async fn pass(
-    stream: &mut TcpStream,
-    request: &Request,
-    host: &str,
+/// A request that is let in.
+struct Asked<'a> {
+    request: &'a Request,
+    host: &'a str,
     port: u16,
     connect: bool,
-    mode: &Mode,
+    mode: &'a Mode,
+}
+
+/// Passes a request on; gives back what is left of the client's connection.
+async fn pass<W: Wire>(
+    mut stream: W,
+    asked: Asked<'_>,
     config: &Config,
     name: &str,
     journal: &Journal,
-) {
+) -> Option<W> {
+    let Asked { request, host, port, connect, mode } = asked;
     let Some(address) = (config.table)(host, port) else {
-        let page = config
-            .page(503, "The proxy was unable to determine an address for the host name.")
-            .with("X-Squid-Error", "ERR_DNS_FAIL 0");
-        let _ = http::write(stream, &page, false, true, config.variation).await;
-        return;
+        let _ = http::write(&mut stream, &config.unresolvable(), false, true, config.variation).await;
+        return Some(stream);
     };
     let reached = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await;
     let Ok(Ok(mut server)) = reached else {
         let status = if reached.is_err() { 504 } else { 503 };
         let page =
             config.page(status, "The proxy could not connect.").with("X-Squid-Error", "ERR_CONNECT_FAIL 111");
-        let _ = http::write(stream, &page, false, true, config.variation).await;
-        return;
+        let _ = http::write(&mut stream, &page, false, true, config.variation).await;
+        return Some(stream);
     };
     if connect {
-        if stream.write_all(ESTABLISHED).await.is_err() {
-            return;
+        stream.write_all(ESTABLISHED).await.ok()?;
+        match mode {
+            Mode::Inspect => {
+                let client = stream.into_bare()?;
+                let _ = inspect::inspect(client, server, host, config, name, journal).await;
+                return None;
+            }
+            Mode::CloseAfterHello | Mode::ResetAfterHello | Mode::ResetTls12 => {
+                let opening = hello::read(&mut stream).await.ok()?;
+                let (new, said) = match opening {
+                    Opening::Hello(hello, raw) => {
+                        let new = hello.newest() > 0x0303;
+                        journal.add(Event::Hello { listener: name.to_owned(), hello });
+                        (new, raw)
+                    }
+                    Opening::Other(raw) | Opening::Malformed(raw) => (true, raw),
+                    Opening::Nothing => return Some(stream),
+                };
+                if *mode == Mode::CloseAfterHello {
+                    return Some(stream);
+                }
+                if *mode == Mode::ResetAfterHello || !new {
+                    listen::reset(stream.bare());
+                    return None;
+                }
+                server.write_all(&said).await.ok()?;
+            }
+            _ => {}
         }
-        if *mode == Mode::Inspect
-            && let Some(inspector) = &config.inspector
-        {
-            let _ = inspect(stream, server, host, inspector, config, name, journal).await;
-        } else if copy_with_resets(stream, &mut server).await.is_err() {
-            listen::reset(stream);
+        if tokio::io::copy_bidirectional(&mut stream, &mut server).await.is_err() {
+            listen::reset(stream.bare());
         }
-        return;
+        return Some(stream);
     }
     let path = request.target.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, path.unwrap_or("/"));
@@ -406,92 +527,9 @@ async fn pass(
     head.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", request.body.len()));
     let sent = server.write_all(&[head.as_bytes(), &request.body].concat()).await;
     if sent.is_ok() {
-        let _ = tokio::io::copy(&mut server, stream).await;
+        let _ = tokio::io::copy(&mut server, &mut stream).await;
     }
-}
-
-/// Copies both ways; an error where the server's side was reset, so that it can be passed on.
-async fn copy_with_resets(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
-    tokio::io::copy_bidirectional(client, server).await.map(|_| ())
-}
-
-async fn inspect(
-    client: &mut TcpStream,
-    server: TcpStream,
-    host: &str,
-    inspector: &Authority,
-    config: &Config,
-    name: &str,
-    journal: &Journal,
-) -> io::Result<()> {
-    let Opening::Hello(hello, raw) = hello::read(client).await? else { return Ok(()) };
-    journal.add(Event::Hello { listener: name.to_owned(), hello: hello.clone() });
-    let subject = hello.server_name.clone().unwrap_or_else(|| host.to_owned());
-    let now = config.clock.now();
-    let spec = LeafSpec {
-        common_name: subject.clone(),
-        dns_names: vec![subject.clone()],
-        validity: (now - 86_400, now + 90 * 86_400),
-        usages: vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth],
-        ..LeafSpec::default()
-    };
-    let key = Key::named("server-2").map_err(io::Error::other)?;
-    let leaf = inspector.issue(&spec, &key).map_err(io::Error::other)?;
-    let mut chain = vec![leaf.der.clone()];
-    chain.extend(inspector.issuing.as_ref().map(|issuing| issuing.der.clone()));
-    let provider = Arc::new(ring::default_provider());
-    let serving = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key.private())
-        .map_err(io::Error::other)?;
-    let mut inside = TlsAcceptor::from(Arc::new(serving)).accept(Prefixed::new(raw, client)).await?;
-    let asking = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServer))
-        .with_no_client_auth();
-    let server_name = ServerName::try_from(subject).map_err(io::Error::other)?;
-    let mut outside = TlsConnector::from(Arc::new(asking)).connect(server_name, server).await?;
-    tokio::io::copy_bidirectional(&mut inside, &mut outside).await.map(|_| ())
-}
-
-/// An inspecting proxy that checks nothing.
-#[derive(Debug)]
-struct AnyServer;
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
+    Some(stream)
 }
 
 /// What a port says that is no server at all.

@@ -207,12 +207,24 @@ impl TlsPeer {
         name: &str,
         journal: &Journal,
     ) -> Option<TlsStream<Prefixed<TcpStream>>> {
-        let refusal = self.policy.refusal;
         if self.policy.when == RefuseWhen::BeforeHello {
-            self.refuse(stream, refusal, 40, 0x0303).await;
+            self.refuse(stream, self.policy.refusal, 40, 0x0303).await;
             return None;
         }
-        let (hello, raw) = match hello::read(&mut stream).await.ok()? {
+        let opening = hello::read(&mut stream).await.ok()?;
+        self.answer(opening, stream, name, journal).await
+    }
+
+    /// The same where what the peer said first was read already.
+    pub async fn answer(
+        &self,
+        opening: Opening,
+        stream: TcpStream,
+        name: &str,
+        journal: &Journal,
+    ) -> Option<TlsStream<Prefixed<TcpStream>>> {
+        let refusal = self.policy.refusal;
+        let (hello, raw) = match opening {
             Opening::Hello(hello, raw) => (hello, raw),
             Opening::Other(_) => {
                 self.answer_plain(stream).await;
