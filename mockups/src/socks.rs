@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::journal::{Event, Journal};
+use crate::journal::{Event, Journal, Leg, Outcome};
 use crate::listen::{self, Running};
 use crate::proxy::Table;
 
@@ -18,7 +18,7 @@ pub struct Config {
     pub table: Table,
     /// `user:password` that version 5 demands.
     pub accepts: Option<String>,
-    /// Answer every request with this code instead (version 5: 1 to 8; version 4: any is sent as 91).
+    /// Answer every request with this code instead (version 5: 1 to 8; version 4: 91 to 93, any other is sent as 91).
     pub refuses: Option<u8>,
 }
 
@@ -42,7 +42,7 @@ async fn talk(stream: &mut TcpStream, name: &str, journal: &Journal, config: &Co
     let version = stream.read_u8().await?;
     let (host, port) = match version {
         5 => {
-            if !greet(stream, config).await? {
+            if !greet(stream, name, journal, config).await? {
                 return Ok(());
             }
             destination_5(stream).await?
@@ -72,7 +72,11 @@ async fn talk(stream: &mut TcpStream, name: &str, journal: &Journal, config: &Co
     let code = reached.as_ref().err().copied().unwrap_or(0);
     let reply: &[u8] = match version {
         5 => &[5, code, 0, 1, 0, 0, 0, 0, 0, 0],
-        _ => &[0, if code == 0 { 90 } else { 91 }, 0, 0, 0, 0, 0, 0],
+        _ => match code {
+            0 => &[0, 90, 0, 0, 0, 0, 0, 0],
+            92..=93 => &[0, code, 0, 0, 0, 0, 0, 0],
+            _ => &[0, 91, 0, 0, 0, 0, 0, 0],
+        },
     };
     stream.write_all(reply).await?;
     if let Ok(mut server) = reached
@@ -84,7 +88,7 @@ async fn talk(stream: &mut TcpStream, name: &str, journal: &Journal, config: &Co
 }
 
 /// The choice of a method, and the password where one is demanded.
-async fn greet(stream: &mut TcpStream, config: &Config) -> io::Result<bool> {
+async fn greet(stream: &mut TcpStream, name: &str, journal: &Journal, config: &Config) -> io::Result<bool> {
     let mut methods = vec![0; usize::from(stream.read_u8().await?)];
     stream.read_exact(&mut methods).await?;
     let method = if config.accepts.is_some() { 2 } else { 0 };
@@ -98,6 +102,13 @@ async fn greet(stream: &mut TcpStream, config: &Config) -> io::Result<bool> {
     let user = counted(stream).await?;
     let password = counted(stream).await?;
     let right = format!("{user}:{password}") == *accepts;
+    journal.add(Event::Authentication {
+        listener: name.to_owned(),
+        scheme: "socks5".to_owned(),
+        user,
+        leg: Leg::Final,
+        outcome: if right { Outcome::Accepted } else { Outcome::Refused },
+    });
     stream.write_all(&[1, u8::from(!right)]).await?;
     Ok(right)
 }

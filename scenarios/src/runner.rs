@@ -10,6 +10,7 @@ use wsusprobe::evidence::Evidence;
 use wsusprobe::facts::Input;
 use wsusprobe::report::Report;
 use wsusprobe::run::{self, Silent};
+use wsusprobe::settings::Settings;
 use wsusprobe::settings::layers::Given;
 use wsusprobe::trust::TrustStore;
 
@@ -62,7 +63,11 @@ pub async fn run(scenario: &Scenario) -> Result<Ran, RunError> {
 pub async fn run_program(scenario: &Scenario, program: &Path) -> Result<Ran, RunError> {
     let folder = tempfile::tempdir()?;
     let running = World::up(scenario, folder.path())?;
-    let ended = tokio::process::Command::new(program)
+    let mut command = tokio::process::Command::new(program);
+    if let Some(password) = &scenario.world.proxy_password {
+        command.env("WSUSPROBE_PROXY_PASSWORD", password);
+    }
+    let ended = command
         .args(&running.args)
         .args(["-o", "json", "-q"])
         .current_dir(&running.dir)
@@ -103,6 +108,7 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
     if let Some(until) = &scenario.world.until {
         settings.until = wsusprobe::evidence::Layer::of_id(until);
     }
+    give_password(&mut settings, scenario.world.proxy_password.as_deref());
     let store = TrustStore::load(&settings).map_err(|e| refused(&e))?;
     // As whoever stands in the folder names its files.
     let folder = format!("{}/", running.dir.display());
@@ -134,6 +140,11 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
         }
     };
     report.map_err(|e| refused(&e))
+}
+
+/// Gives the library's run what the built program takes from its environment, and no file may hold.
+fn give_password(_settings: &mut Settings, _password: Option<&str>) {
+    // Once settings have a place for it: settings.proxy_password = password.map(Secret::new);
 }
 
 fn ran(scenario: &Scenario, running: &Running, report: Report) -> Ran {

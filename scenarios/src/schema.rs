@@ -67,6 +67,8 @@ pub struct World {
     pub deadline: Option<String>,
     /// The probe's `proxy` setting. Default: `as-configured` with `diagnose`, else `none`.
     pub via: Option<String>,
+    /// The password that goes with `settings.proxy-user`, by the environment: `WSUSPROBE_PROXY_PASSWORD`.
+    pub proxy_password: Option<String>,
     /// More keys of the settings file, as they stand.
     pub settings: BTreeMap<String, toml::Value>,
     /// What varies that must not matter. Default: any number, printed.
@@ -219,6 +221,10 @@ pub struct ExpectJournal {
     pub requests: Vec<String>,
     /// None may be part of any such line.
     pub no_requests: Vec<String>,
+    /// How many credentials a proxy found true.
+    pub accepted: Option<Count>,
+    /// How many it found false: each is a failed logon of that account.
+    pub refused: Option<Count>,
     /// Destinations that some proxy must have been asked for (`host:port`).
     pub tunnels: Vec<String>,
     /// Destinations that no proxy may have been asked for.
@@ -980,18 +986,36 @@ pub struct Proxy {
     pub addresses: Vec<IpAddr>,
     /// Its port. Default: 8080; 8443 for the second.
     pub port: Option<u16>,
-    /// What its port does before any proxying; `http` is a proxy. Default: `http`.
+    /// What its port does before any proxying; `http` is a proxy, `https` one that is spoken to over TLS, under a
+    /// certificate of the site's. Default: `http`.
     pub speaks: Option<Speaks>,
     /// What it does with requests. Default: `open`.
     pub mode: ProxyMode,
-    /// `Proxy-Authenticate` values of a 407, in order.
+    /// `Proxy-Authenticate` values of a 407. `Digest` without a nonce is given one.
     pub challenge: Vec<String>,
     /// All of them in one header line, with commas.
     pub one_header: bool,
-    /// `user:password` that it lets in with Basic.
+    /// As many more schemes, which nobody knows.
+    pub more_schemes: usize,
+    /// Passwords by `USER` or `DOMAIN\\USER`. Where there are any, everybody is asked, whatever the mode; Basic, Digest
+    /// and NTLM are let in where they are right, as far as `challenge` offers them.
+    pub accounts: BTreeMap<String, String>,
+    /// `user:password`, as one more account. With `mode = "socks"`: what version 5 demands.
     pub accepts: Option<String>,
     /// The last message of NTLM (also inside Negotiate), or any answer to Digest, is let in unread.
     pub accepts_final: bool,
+    /// Where it ends a connection that an authentication needs.
+    pub closes: Closes,
+    /// What it sends as NTLM's challenge.
+    pub token: Token,
+    /// So many right answers to Digest are called stale before one is let in.
+    pub stale: usize,
+    /// What it denies, whatever the mode.
+    pub denies: Denies,
+    /// Milliseconds before each of its answers; at most a minute.
+    pub waits: u64,
+    /// So many bytes more in its pages.
+    pub pad: usize,
     /// The status of `mode = "status"`. Default: 502. With `mode = "socks"`: the code of every reply. Default: passes on.
     pub status: Option<u16>,
     /// What `X-Squid-Error` says then, such as `ERR_DNS_FAIL 0`.
@@ -1002,10 +1026,62 @@ pub struct Proxy {
     pub redirect: Option<String>,
     /// Who re-signs with `mode = "inspect"`. Default: `inspector`.
     pub inspects_as: Option<String>,
+    /// What is agreed to there, as of a host.
+    pub tls: Tls,
     /// Otherwise for some destinations: `host:port`, `host`, `:port`.
     pub to: BTreeMap<String, ProxyMode>,
     /// The line to it.
     pub link: Link,
+}
+
+/// Where a proxy ends a connection that an authentication needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Closes {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// After a 407 to a request without credentials: no fault.
+    AfterDemand,
+    /// After the challenge to NTLM's first message.
+    AfterFirstMessage,
+    /// The same, without the challenge and without any scheme, as Squid closes.
+    InsteadOfToken,
+}
+
+/// What a proxy sends as NTLM's challenge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Token {
+    /// As it should be.
+    #[default]
+    Right,
+    /// The beginning of it.
+    Cut,
+    /// With another signature.
+    Signature,
+    /// With fields that point outside.
+    Offsets,
+    /// With the number of the first message.
+    Kind,
+    /// With a list of properties that does not end.
+    Endless,
+    /// 200,000 bytes long.
+    Huge,
+    /// What is no base64.
+    NotBase64,
+}
+
+/// What a proxy denies with 403.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Denies {
+    /// Hosts.
+    pub host: Vec<String>,
+    /// Ports.
+    pub port: Vec<u16>,
+    /// Before it asks for credentials. Default: after.
+    pub before_asking: bool,
 }
 
 /// What a proxy does.
@@ -1036,8 +1112,17 @@ pub enum ProxyMode {
     Silence,
     /// Every request is answered with a page, or led to `redirect`.
     Portal,
+    /// What the proxy answers for a name that it cannot resolve.
+    Unresolvable,
     /// The tunnel opens and is closed at once.
     CloseTunnel,
+    /// It is closed once a hello was sent into it.
+    CloseAfterHello,
+    /// It is reset then.
+    ResetAfterHello,
+    /// It is reset where the hello offers nothing newer than TLS 1.2.
+    #[serde(rename = "reset-tls-1.2")]
+    ResetTls12,
     /// TLS in the tunnel is ended and re-signed.
     Inspect,
     /// The reply's head never ends.

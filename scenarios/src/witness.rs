@@ -1,6 +1,6 @@
 //! What a world's servers must have seen.
 
-use mockups::journal::Journal;
+use mockups::journal::{Journal, Outcome};
 
 use crate::schema::ExpectJournal;
 
@@ -11,6 +11,12 @@ pub fn problems(expect: &ExpectJournal, journal: &Journal) -> Vec<String> {
         let seen = journal.connections(listener);
         if !count.holds(seen) {
             wrong.push(format!("{listener} took {seen} connections, not {count}"));
+        }
+    }
+    for (outcome, count) in [(Outcome::Accepted, expect.accepted), (Outcome::Refused, expect.refused)] {
+        let seen = journal.authentications(outcome);
+        if let Some(count) = count.filter(|count| !count.holds(seen.len())) {
+            wrong.push(format!("{outcome:?} were {seen:?}, not {count}"));
         }
     }
     let lists = [

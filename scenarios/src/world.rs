@@ -26,9 +26,9 @@ use mockups::{listen, microsoft, socks};
 use crate::codes;
 use crate::load::Scenario;
 use crate::schema::{
-    Address, Answer, AnswerWord, Ask, Certificate, ClientCertificate, DnsFailure, Encoding, Host, HostKind,
-    HostileTls, KeyKind, Link, Port, PortNumber, Proxy, ProxyMode, Record, RefusesWhen, Resolver, Speaks,
-    SuiteOrder, Tls, ToPlain, Usage, When, World, WrongField,
+    Address, Answer, AnswerWord, Ask, Certificate, ClientCertificate, Closes, DnsFailure, Encoding, Host,
+    HostKind, HostileTls, KeyKind, Link, Port, PortNumber, Proxy, ProxyMode, Record, RefusesWhen, Resolver,
+    Speaks, SuiteOrder, Tls, ToPlain, Token, Usage, When, World, WrongField,
 };
 
 /// Why a world did not come up.
@@ -71,6 +71,7 @@ pub struct Running {
     pub places: Vec<Place>,
     about: String,
     ask: Ask,
+    proxy_password: Option<String>,
     cacerts: Vec<String>,
     _servers: Vec<listen::Running>,
     _hole: Option<BlackHole>,
@@ -633,13 +634,25 @@ impl<'a> Builder<'a> {
         port: u16,
         hosts: &[(String, Host, HostKind, &str)],
     ) -> Result<SocketAddr, UpError> {
-        if let Some(speaks) = proxy.speaks.filter(|s| !matches!(s, Speaks::Http)) {
+        if let Some(speaks) = proxy.speaks.filter(|s| !matches!(s, Speaks::Http | Speaks::Https)) {
             return Ok(self.no_server(label, port, speaks, &proxy.link)?.1);
         }
-        if proxy.mode == ProxyMode::Tls {
+        let secure = proxy.speaks == Some(Speaks::Https);
+        let inspecting = |mode: &ProxyMode| *mode == ProxyMode::Inspect;
+        if secure
+            && (proxy.mode == ProxyMode::Socks
+                || [proxy.mode].iter().chain(proxy.to.values()).any(inspecting))
+        {
+            return self.impossible("a proxy that is spoken to over TLS neither inspects nor speaks SOCKS");
+        }
+        let peer = if secure || proxy.mode == ProxyMode::Tls {
             let host = Host { name: name.to_owned(), ..Host::default() };
             let shown = self.present(&Certificate::default(), &host, "site")?;
-            let peer = TlsPeer::new(Policy::default(), shown.chain, &shown.leaf.key);
+            Some(TlsPeer::new(Policy::default(), shown.chain, &shown.leaf.key))
+        } else {
+            None
+        };
+        if let Some(peer) = peer.clone().filter(|_| proxy.mode == ProxyMode::Tls) {
             let started = proxy::serve_tls(label, &self.journal, peer)?;
             return self.keep(started, &proxy.link);
         }
@@ -680,6 +693,33 @@ impl<'a> Builder<'a> {
         config.one_header = proxy.one_header;
         config.accepts.clone_from(&proxy.accepts);
         config.accepts_final = proxy.accepts_final;
+        config.more_schemes = proxy.more_schemes;
+        config.accounts = proxy.accounts.clone().into_iter().collect();
+        config.closes = match proxy.closes {
+            Closes::Never => proxy::Closes::Never,
+            Closes::AfterDemand => proxy::Closes::AfterDemand,
+            Closes::AfterFirstMessage => proxy::Closes::AfterFirstMessage,
+            Closes::InsteadOfToken => proxy::Closes::InsteadOfToken,
+        };
+        config.token = match proxy.token {
+            Token::Right => proxy::Token::Right,
+            Token::Cut => proxy::Token::Cut,
+            Token::Signature => proxy::Token::Signature,
+            Token::Offsets => proxy::Token::Offsets,
+            Token::Kind => proxy::Token::Kind,
+            Token::Endless => proxy::Token::Endless,
+            Token::Huge => proxy::Token::Huge,
+            Token::NotBase64 => proxy::Token::NotBase64,
+        };
+        config.stale = proxy.stale;
+        config.denies = proxy::Denies {
+            hosts: proxy.denies.host.iter().map(|host| host.to_lowercase()).collect(),
+            ports: proxy.denies.port.clone(),
+            before_asking: proxy.denies.before_asking,
+        };
+        config.waits = Duration::from_millis(proxy.waits);
+        config.pad = proxy.pad;
+        config.inspects = self.policy(&proxy.tls, HostKind::Web, ToPlain::Reset)?;
         config.status = proxy.status.unwrap_or(config.status);
         config.squid_error.clone_from(&proxy.squid_error);
         config.redirect.clone_from(&proxy.redirect);
@@ -691,7 +731,10 @@ impl<'a> Builder<'a> {
             let inspector = self.authority(proxy.inspects_as.as_deref().unwrap_or("inspector"))?;
             config.inspector = Some((*inspector).clone());
         }
-        let started = proxy::serve(label, &self.journal, config)?;
+        let started = match peer {
+            Some(peer) => proxy::serve_secure(label, &self.journal, config, peer)?,
+            None => proxy::serve(label, &self.journal, config)?,
+        };
         self.keep(started, &proxy.link)
     }
 
@@ -708,7 +751,11 @@ impl<'a> Builder<'a> {
             ProxyMode::Garbage => Mode::Garbage,
             ProxyMode::Silence => Mode::Silence,
             ProxyMode::Portal => Mode::Portal,
+            ProxyMode::Unresolvable => Mode::Unresolvable,
             ProxyMode::CloseTunnel => Mode::CloseTunnel,
+            ProxyMode::CloseAfterHello => Mode::CloseAfterHello,
+            ProxyMode::ResetAfterHello => Mode::ResetAfterHello,
+            ProxyMode::ResetTls12 => Mode::ResetTls12,
             ProxyMode::Inspect => Mode::Inspect,
             ProxyMode::HugeHeaders => Mode::HugeHeaders,
             ProxyMode::Drip => Mode::Drip,
@@ -901,6 +948,7 @@ impl<'a> Builder<'a> {
             places: self.places,
             about: self.scenario.about.clone(),
             ask,
+            proxy_password: world.proxy_password.clone(),
             cacerts,
             _servers: self.servers,
             _hole: self.hole,
@@ -1031,7 +1079,10 @@ impl Running {
             let _ = writeln!(text, "  {listener:24} {name}:{port}{address} is {at}");
         }
         let dir = self.dir.display();
-        let _ = write!(text, "\nWith wsusprobe:\n  cd {dir} && wsusprobe {}\n", self.args.join(" "));
+        let password = self.proxy_password.as_ref();
+        let password = password.map(|it| format!("WSUSPROBE_PROXY_PASSWORD='{it}' ")).unwrap_or_default();
+        let _ =
+            write!(text, "\nWith wsusprobe:\n  cd {dir} && {password}wsusprobe {}\n", self.args.join(" "));
         let through = self.places.iter().find(|place| place.listener == "proxy");
         let proxy = through.map(|p| format!(" --proxy http://{}", p.at)).unwrap_or_default();
         let cacert = self.cacerts.first().map(|file| format!(" --cacert {dir}/{file}")).unwrap_or_default();

@@ -213,6 +213,15 @@ const DEVIATIONS: &[(&str, &str)] = &[
         "microsoft-proxy",
         "proxy = { mode = 'authenticate', challenge = ['Negotiate', 'NTLM'], accepts_final = true }",
     ),
+    (
+        "microsoft-proxy",
+        "proxy_password = 'secret'\nproxy = { challenge = ['Negotiate', 'NTLM', 'Digest realm=\"x\", qop=\"auth\"'], \
+         accounts = { 'EXAMPLE\\wsus' = 'secret' }, closes = 'after-first-message', token = 'not-base64', stale = 1, \
+         denies = { host = ['www.example.com'], port = [8531], before_asking = true }, waits = 10, pad = 100, \
+         more_schemes = 2000 }",
+    ),
+    ("microsoft-proxy", "proxy = { mode = 'inspect', tls = { versions = ['1.3'], refuses = 'rst' } }"),
+    ("microsoft-proxy", "proxy = { speaks = 'https', mode = 'reset-tls-1.2', to.':80' = 'unresolvable' }"),
     ("microsoft-proxy", "proxy = { mode = 'authenticate-broken', challenge = ['NTLM'] }"),
     ("microsoft-proxy", "proxy = { mode = 'status', status = 503, squid_error = 'ERR_DNS_FAIL 0' }"),
     ("microsoft-proxy", "proxy = { mode = 'portal', redirect = 'http://portal.example.com/' }"),

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use mockups::journal::Journal;
+use mockups::journal::{Journal, Outcome};
 use mockups::nameserver::{self, Failure, Record, Zone};
 use tokio::runtime::Runtime;
 use wsuslab::load;
-use wsuslab::schema::{ProxyMode, World};
+use wsuslab::schema::{Closes, Proxy, ProxyMode, Speaks, Token, World};
 use wsuslab::world::Running;
 
 use crate::{Case, Done};
@@ -21,6 +21,17 @@ pub(crate) fn cases() -> Vec<Case> {
         ("curl: the lab's proxy opens tunnels", &["curl"], tunnel),
         ("curl: the lab's proxy passes plain HTTP on", &["curl"], absolute),
         ("curl: the lab's proxy asks for Basic", &["curl"], basic),
+        ("curl: the lab's proxy checks Digest", &["curl"], digest),
+        ("curl: the lab's proxy calls an answer to Digest stale", &["curl"], stale),
+        ("curl: the lab's proxy checks NTLM", &["curl"], ntlm),
+        ("curl: the lab's proxy takes nothing of Negotiate that it cannot read", &["curl"], negotiate),
+        ("curl: the lab's proxy closes between the legs", &["curl"], closes),
+        ("curl: the lab's proxy sends broken challenges", &["curl"], broken),
+        ("curl: the lab's proxy denies before and after it asks", &["curl"], denies),
+        ("curl: the lab's proxy is spoken to over TLS", &["curl"], secure_proxy),
+        ("curl: the lab's proxy breaks TLS 1.2 alone", &["curl"], breaks_1_2),
+        ("curl: the lab's proxy breaks tunnels and takes its time", &["curl"], tunnels),
+        ("curl: the lab's SOCKS proxy refuses in every way", &["curl"], socks),
         ("curl: the lab's proxy refuses ports", &["curl"], port_denied),
         ("curl: the lab's inspecting proxy re-signs", &["curl"], inspects),
         ("s_client: the lab's chain verifies", &["openssl"], chain),
@@ -190,6 +201,222 @@ fn basic() -> Done {
     has(&call_by_proxy(&up, &["--proxy-basic", "-U", "user:secret"])?, 0, &["\n200 200"])?;
     // It asks first and then takes what was offered.
     has(&call_by_proxy(&up, &["--proxy-anyauth", "-U", "user:secret"])?, 0, &["\n200 200"])
+}
+
+/// The site behind a proxy that knows EXAMPLE\\wsus.
+fn asking(challenges: &[&str], change: impl FnOnce(&mut Proxy)) -> Result<Up, String> {
+    up("microsoft-proxy", |world| {
+        if let Some(proxy) = &mut world.proxy {
+            proxy.accounts = [("EXAMPLE\\wsus".to_owned(), "secret".to_owned())].into();
+            proxy.challenge = challenges.iter().map(|&c| c.to_owned()).collect();
+            change(proxy);
+        }
+    })
+}
+
+const USER: &str = "EXAMPLE\\wsus:secret";
+const LIAR: &str = "EXAMPLE\\wsus:wrong";
+
+/// What came of all credentials: how many were true, and how many false.
+fn counted(up: &Up, accepted: usize, refused: usize) -> Done {
+    let journal = &up.world.journal;
+    let seen = [Outcome::Accepted, Outcome::Refused].map(|outcome| journal.authentications(outcome));
+    if (seen[0].len(), seen[1].len()) == (accepted, refused) {
+        return Ok(());
+    }
+    Err(format!("accepted and refused were {seen:?}, not {accepted} and {refused}").into())
+}
+
+fn digest() -> Done {
+    for more in ["", ", algorithm=SHA-256", ", algorithm=MD5-sess", ", algorithm=md5, opaque=\"a, b\""] {
+        let challenge = format!("Digest realm=\"a \\\"proxy\\\"\", qop=\"auth\"{more}");
+        let up = asking(&["Basic realm=\"x\"", &challenge], |_| {})?;
+        has(&call_by_proxy(&up, &["--proxy-digest", "-U", USER])?, 0, &["\n200 200"])?;
+        counted(&up, 1, 0)?;
+        has(&call_by_proxy(&up, &["--proxy-digest", "-U", LIAR])?, 56, &["\n000 407"])?;
+        counted(&up, 1, 1)?;
+    }
+    // As RFC 2069 has it, without a quality of protection.
+    let up = asking(&["Digest realm=\"x\""], |_| {})?;
+    has(&call_by_proxy(&up, &["--proxy-digest", "-U", USER])?, 0, &["\n200 200"])?;
+    has(&call_by_proxy(&up, &["--proxy-digest", "-U", LIAR])?, 56, &["\n000 407"])?;
+    counted(&up, 1, 1)
+}
+
+fn stale() -> Done {
+    let up = asking(&["Digest realm=\"x\", qop=\"auth\""], |proxy| proxy.stale = 1)?;
+    has(&call_by_proxy(&up, &["--proxy-digest", "-U", USER])?, 0, &["\n200 200"])?;
+    counted(&up, 1, 0)?;
+    if up.world.journal.authentications(Outcome::Stale).len() != 1 {
+        return Err("nothing was called stale".into());
+    }
+    Ok(())
+}
+
+fn ntlm() -> Done {
+    let up = asking(&["Negotiate", "NTLM"], |_| {})?;
+    has(&call_by_proxy(&up, &["--proxy-ntlm", "-U", USER])?, 0, &["\n200 200"])?;
+    counted(&up, 1, 0)?;
+    // A server with one domain does not insist on its name.
+    has(&call_by_proxy(&up, &["--proxy-ntlm", "-U", "wsus:secret"])?, 0, &["\n200 200"])?;
+    counted(&up, 2, 0)?;
+    has(&call_by_proxy(&up, &["--proxy-ntlm", "-U", LIAR])?, 56, &["\n000 407"])?;
+    counted(&up, 2, 1)?;
+    has(&call_by_proxy(&up, &["--proxy-ntlm", "-U", "OTHER\\wsus:secret"])?, 56, &["\n000 407"])?;
+    counted(&up, 2, 2)?;
+    // Neither is what was not offered looked at.
+    has(&call_by_proxy(&up, &["--proxy-basic", "-U", USER])?, 56, &["\n000 407"])?;
+    counted(&up, 2, 2)
+}
+
+/// curl's Negotiate is Kerberos, or NTLM in SPNEGO: either needs more than a password, or more than a raw NTLM server.
+fn negotiate() -> Done {
+    let up = asking(&["Negotiate"], |_| {})?;
+    let (code, says) = call_by_proxy(&up, &["--proxy-negotiate", "-U", USER])?;
+    if code == Some(0) {
+        return Err(format!("it was let in:\n{says}").into());
+    }
+    counted(&up, 0, 0)
+}
+
+fn closes() -> Done {
+    let up = asking(&["NTLM"], |proxy| proxy.closes = Closes::AfterDemand)?;
+    has(&call_by_proxy(&up, &["--proxy-anyauth", "-U", USER])?, 0, &["\n200 200"])?;
+    counted(&up, 1, 0)?;
+    for how in [Closes::AfterFirstMessage, Closes::InsteadOfToken] {
+        let up = asking(&["NTLM"], |proxy| proxy.closes = how)?;
+        let (code, says) = call_by_proxy(&up, &["--proxy-ntlm", "-U", USER])?;
+        if code == Some(0) {
+            return Err(format!("{how:?}: it was let in:\n{says}").into());
+        }
+        counted(&up, 0, 0)?;
+    }
+    Ok(())
+}
+
+fn broken() -> Done {
+    use Token::{Cut, Huge, Kind, NotBase64, Offsets, Signature};
+    for token in [Cut, Signature, Offsets, Kind, Huge, NotBase64] {
+        let up = asking(&["NTLM"], |proxy| proxy.token = token)?;
+        let (code, says) = call_by_proxy(&up, &["--proxy-ntlm", "-U", USER])?;
+        if code == Some(0) {
+            return Err(format!("{token:?}: it was let in:\n{says}").into());
+        }
+        counted(&up, 0, 0)?;
+    }
+    Ok(())
+}
+
+fn denies() -> Done {
+    let with = ["--proxy-ntlm", "-U", USER];
+    let up = asking(&["NTLM"], |proxy| proxy.denies.host = vec![MICROSOFT.to_owned()])?;
+    has(&call_by_proxy(&up, &[])?, 56, &["\n000 407"])?;
+    has(&call_by_proxy(&up, &with)?, 56, &["\n000 403"])?;
+    counted(&up, 1, 0)?;
+    let up = asking(&["NTLM"], |proxy| {
+        proxy.denies.port = vec![443];
+        proxy.denies.before_asking = true;
+    })?;
+    has(&call_by_proxy(&up, &with)?, 56, &["\n000 403"])?;
+    counted(&up, 0, 0)
+}
+
+fn secure_proxy() -> Done {
+    let up = asking(&["NTLM"], |proxy| proxy.speaks = Some(Speaks::Https))?;
+    let (root, at) = (up.root()?, up.at(PROXY, 8080)?);
+    let proxy = format!("https://{PROXY}:{}", at.port());
+    let to = format!("{PROXY}:{}:127.0.0.1", at.port());
+    let url = format!("https://{MICROSOFT}{SERVICE}");
+    let usual = ["-q", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{http_connect}\n"];
+    let more = ["--resolve", &to, "--proxy-insecure", "--proxy-ntlm", "-U", USER];
+    let ran = client("curl", &[&usual[..], &by_proxy(&root, &proxy, &url), &more].concat())?;
+    has(&ran, 0, &["GetAuthConfigResult", "\n200 200"])?;
+    counted(&up, 1, 0)
+}
+
+fn breaks_1_2() -> Done {
+    let resets = |proxy: &mut Proxy| proxy.mode = ProxyMode::ResetTls12;
+    let signs = |proxy: &mut Proxy| {
+        proxy.mode = ProxyMode::Inspect;
+        proxy.tls.versions = Some(vec!["1.3".to_owned()]);
+        proxy.tls.refuses = Some("rst".to_owned());
+    };
+    for change in [resets as fn(&mut Proxy), signs] {
+        // Microsoft's own server has TLS 1.2 alone.
+        let up = up("microsoft-proxy", |world| {
+            if let Some(source) = &mut world.source {
+                source.tls.versions = Some(vec!["1.2".to_owned(), "1.3".to_owned()]);
+                source.tls.suites = Some(vec!["1302".to_owned(), "c02f".to_owned()]);
+            }
+            if let Some(proxy) = &mut world.proxy {
+                change(proxy);
+            }
+        })?;
+        has(&call_by_proxy(&up, &["-k"])?, 0, &["GetAuthConfigResult", "\n200 200"])?;
+        has(&call_by_proxy(&up, &["-k", "--tls-max", "1.2"])?, 35, &["\n000 200"])?;
+    }
+    let up = up("microsoft-proxy", |world| {
+        if let Some(proxy) = &mut world.proxy {
+            proxy.mode = ProxyMode::Inspect;
+            proxy.tls.versions = Some(vec!["1.1".to_owned()]);
+        }
+    })?;
+    has(&call_by_proxy(&up, &["-k"])?, 35, &["\n000 200"])
+}
+
+fn tunnels() -> Done {
+    for mode in [ProxyMode::CloseTunnel, ProxyMode::CloseAfterHello, ProxyMode::ResetAfterHello] {
+        let up = asking(&["Basic realm=\"x\""], |proxy| proxy.mode = mode)?;
+        has(&call_by_proxy(&up, &[])?, 56, &["\n000 407"])?;
+        has(&call_by_proxy(&up, &["-U", USER])?, 35, &["\n000 200"])?;
+    }
+    let up = asking(&["Basic realm=\"x\""], |proxy| proxy.mode = ProxyMode::Unresolvable)?;
+    has(&call_by_proxy(&up, &["-v", "-U", USER])?, 56, &["\n000 503", "ERR_DNS_FAIL"])?;
+    let up = asking(&["Basic realm=\"x\""], |proxy| {
+        (proxy.waits, proxy.pad, proxy.more_schemes) = (300, 10_000_000, 100);
+    })?;
+    let began = std::time::Instant::now();
+    has(&call_by_proxy(&up, &["--proxy-anyauth", "-U", USER])?, 0, &["\n200 200"])?;
+    if began.elapsed() < std::time::Duration::from_millis(600) {
+        return Err("two answers came without their wait".into());
+    }
+    counted(&up, 1, 0)
+}
+
+fn socks() -> Done {
+    for (code, scheme) in (1..=8).map(|code| (code, "socks5h")).chain((91..=93).map(|code| (code, "socks4a")))
+    {
+        let up = up("microsoft-proxy", |world| {
+            if let Some(proxy) = &mut world.proxy {
+                (proxy.mode, proxy.status) = (ProxyMode::Socks, Some(code));
+            }
+        })?;
+        has(&call_by_socks(&up, scheme, &[])?, 97, &[&format!("({code})")])?;
+    }
+    for (scheme, password, ends) in
+        [("socks5h", "user:secret", 0), ("socks5h", "user:wrong", 97), ("socks5h", "", 97)]
+    {
+        let up = up("microsoft-proxy", |world| {
+            if let Some(proxy) = &mut world.proxy {
+                (proxy.mode, proxy.accepts) = (ProxyMode::Socks, Some("user:secret".to_owned()));
+            }
+        })?;
+        let with: &[&str] = if password.is_empty() { &[] } else { &["-U", password] };
+        has(&call_by_socks(&up, scheme, with)?, ends, &[])?;
+        counted(&up, usize::from(ends == 0), usize::from(password == "user:wrong"))?;
+    }
+    let up = up("microsoft-proxy", |world| {
+        if let Some(proxy) = &mut world.proxy {
+            proxy.mode = ProxyMode::Socks;
+        }
+    })?;
+    has(&call_by_socks(&up, "socks4a", &[])?, 0, &["GetAuthConfigResult"])
+}
+
+fn call_by_socks(up: &Up, scheme: &str, more: &[&str]) -> Result<(Option<i32>, String), String> {
+    let (root, proxy) = (up.root()?, format!("{scheme}://{}", up.at(PROXY, 8080)?));
+    let url = format!("https://{MICROSOFT}{SERVICE}");
+    client("curl", &[&["-q", "-sS", "--max-time", "10"][..], &by_proxy(&root, &proxy, &url), more].concat())
 }
 
 fn port_denied() -> Done {
