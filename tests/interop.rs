@@ -9,6 +9,7 @@ mod real {
     pub mod enumeration;
     pub mod lab;
     pub mod nginx;
+    pub mod proxies;
     pub mod s_server;
     pub mod squid;
 }
@@ -16,8 +17,8 @@ mod real {
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use wsusprobe_suite::installed;
 use wsusprobe_suite::targets::ipv6;
+use wsusprobe_suite::{installed, is_root};
 
 /// The built program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wsusprobe-under-test");
@@ -26,16 +27,18 @@ const HOST: &str = "upstream.example.test";
 
 /// What a test needs that is no program: an address of loopback.
 const IPV6: &str = "IPv6";
+/// The same: to be root.
+const ROOT: &str = "root";
 
 /// How a test ends.
 type Done = Result<(), Failed>;
-/// A test: what it shows, the programs that it needs (or [`IPV6`]), and itself.
+/// A test: what it shows, the programs that it needs (or [`IPV6`], [`ROOT`]), and itself.
 type Case = (&'static str, &'static [&'static str], fn() -> Done);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let required = std::env::var_os("WSUSPROBE_INTEROP").is_some_and(|value| value == "require");
-    let cases = [nginx(), s_server(), squid(), dns(), lab(), enumeration()].concat();
+    let cases = [nginx(), s_server(), squid(), proxies(), dns(), lab(), enumeration()].concat();
     let trials = cases
         .into_iter()
         .map(|(shows, needs, run)| {
@@ -53,8 +56,12 @@ fn main() -> ExitCode {
 }
 
 fn there(need: &str) -> bool {
-    if need == IPV6 { ipv6() } else { installed(need).is_some() }
+    match need {
+        IPV6 => ipv6(),
+        ROOT => is_root(),
+        program => installed(program).is_some(),
+    }
 }
 
 use real::{dns::cases as dns, enumeration::cases as enumeration, lab::cases as lab, nginx::cases as nginx};
-use real::{s_server::cases as s_server, squid::cases as squid};
+use real::{proxies::cases as proxies, s_server::cases as s_server, squid::cases as squid};

@@ -1,11 +1,8 @@
 //! Squid as the proxy.
 
-use std::process::Command;
-
-use wsusprobe_suite::installed;
 use wsusprobe_suite::probe::Probe;
 use wsusprobe_suite::server::port;
-use wsusprobe_suite::squid::{ALL, PROXY, Squid};
+use wsusprobe_suite::squid::{ALL, PROXY, Setup, Squid};
 
 use super::nginx;
 use crate::{Case, Done, HOST, PROGRAM};
@@ -55,18 +52,7 @@ fn open_plain() -> Done {
 
 /// A Squid that wants Basic credentials.
 fn asking() -> Result<Squid, String> {
-    let hash = Command::new("openssl")
-        .args(["passwd", "-apr1", "secret"])
-        .output()
-        .map_err(|error| format!("openssl: {error}"))?;
-    let users = format!("user:{}", String::from_utf8_lossy(&hash.stdout));
-    let helper = installed("basic_ncsa_auth").ok_or("no basic_ncsa_auth")?;
-    let rules = format!(
-        "auth_param basic program {} DIR/users\nauth_param basic children 2 startup=1\nacl in proxy_auth REQUIRED\n\
-         http_access deny !in\nhttp_access allow all\n",
-        helper.display()
-    );
-    squid(&rules, &[("users", users)])
+    Setup::basic(&[HOST], "user", "secret")?.start()
 }
 
 fn basic() -> Done {

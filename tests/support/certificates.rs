@@ -71,6 +71,22 @@ impl Site {
         write(folder, "root.pem", self.authority.root.pem())
     }
 
+    /// An authority that inspects: one that no site has.
+    ///
+    /// # Panics
+    /// Certificates cannot be made.
+    pub fn inspector() -> Site {
+        let spec = AuthoritySpec::new("inspector", "Interop Inspection Root", "Interop Inspection CA", now());
+        Site { authority: Authority::new(&spec).expect("an authority") }
+    }
+
+    /// The certificate that signs, with those above it, and its key, both as PEM.
+    pub fn signer(&self) -> (String, String) {
+        let signer = self.authority.signer();
+        let key = pem(signer.key.private().secret_der()).replace(" CERTIFICATE", " PRIVATE KEY");
+        (format!("{}{}", signer.pem(), self.authority.root.pem()), key)
+    }
+
     /// Writes the issuing certificate in DER, as AIA serves it.
     pub fn issuing(&self, file: &Path) {
         std::fs::write(file, &self.authority.signer().der).expect("the test's folder");

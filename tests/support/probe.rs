@@ -17,6 +17,7 @@ pub struct Probe {
     program: String,
     arguments: Vec<String>,
     redirections: Vec<String>,
+    environment: Vec<(String, String)>,
     form: &'static str,
     step: &'static str,
     deadline: Duration,
@@ -45,6 +46,7 @@ impl Probe {
             program: program.to_owned(),
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             redirections: Vec::new(),
+            environment: Vec::new(),
             form: "json",
             step: "4s",
             deadline: Duration::from_secs(20),
@@ -56,6 +58,13 @@ impl Probe {
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Probe {
         self.arguments.extend(arguments.iter().map(|&a| a.to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment; `WSUSPROBE_` ones are taken from nowhere else.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Probe {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -119,6 +128,7 @@ impl Probe {
                 command.env_remove(name);
             }
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(&self.arguments).args(["-q", "-o", self.form, "--timeout", self.step]);
         command.args(["--deadline", &format!("{}ms", self.deadline.as_millis())]);
         if !self.arguments.iter().any(|a| a == "--dns") {

@@ -49,13 +49,31 @@ pub fn folder() -> tempfile::TempDir {
     folder
 }
 
+/// Lets a file, or a folder and all in it, be read and written by whoever gives root up.
+///
+/// # Errors
+/// They are not ours.
+pub fn open_to_all(path: &Path) -> Result<(), String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = if path.is_dir() { 0o777 } else { 0o666 };
+        let open = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, open).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        open_to_all(&entry.path())?;
+    }
+    Ok(())
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     shared_memory: Option<String>,
     log: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// How a server is known to answer.
@@ -72,10 +90,18 @@ impl Server {
     ///
     /// # Errors
     /// It does not start, ends, or does not answer in time: with the end of its log.
-    pub fn start(
+    pub fn start(command: Command, folder: tempfile::TempDir, answers: Answers) -> Result<Server, String> {
+        Server::start_until(command, folder, || answers.tried())
+    }
+
+    /// The same where something else says whether it answers.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_until(
         mut command: Command,
         folder: tempfile::TempDir,
-        answers: Answers,
+        mut answers: impl FnMut() -> bool,
     ) -> Result<Server, String> {
         let named = Path::new(command.get_program()).file_name().unwrap_or_default();
         let named = named.to_string_lossy().into_owned();
@@ -91,13 +117,13 @@ impl Server {
             .stderr(err)
             .spawn()
             .map_err(|error| format!("{named}: {error}"))?;
-        let mut server = Server { child, shared_memory: None, log, _folder: folder };
+        let mut server = Server { child, shared_memory: None, log, folder };
         let began = Instant::now();
         while began.elapsed() < START {
             if let Ok(Some(status)) = server.child.try_wait() {
                 return Err(format!("{named} ended at its start ({status}):\n{}", server.tail()));
             }
-            if answers.tried() {
+            if answers() {
                 return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -147,12 +173,14 @@ fn asked(server: SocketAddr) -> std::io::Result<bool> {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    /// Ends it, so that whatever it had to write is written.
+    pub fn stop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         // The child is not waited for yet, so that its number is nobody else's.
-        let number = self.child.id().to_string();
-        let asked = Command::new("/bin/sh").args(["-c", "kill -TERM \"$1\"", "sh", &number]).status();
-        let patience = if asked.is_ok_and(|status| status.success()) { STOP } else { Duration::ZERO };
+        let patience = if terminate(self.child.id()) { STOP } else { Duration::ZERO };
         let began = Instant::now();
         while began.elapsed() < patience {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -168,5 +196,23 @@ impl Drop for Server {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Asks a process to end.
+pub(crate) fn terminate(process: u32) -> bool {
+    let number = process.to_string();
+    let asked = Command::new("/bin/sh").args(["-c", "kill -TERM \"$1\"", "sh", &number]).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
