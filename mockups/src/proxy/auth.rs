@@ -404,4 +404,195 @@ mod tests {
             assert_eq!(answer(response, "3"), Outcome::Ignored);
         }
     }
+
+    /// A proxy that knows EXAMPLE\\wsus, and one connection to it.
+    struct Talk {
+        config: Config,
+        gate: Gate,
+        session: Session,
+        journal: Journal,
+    }
+
+    impl Talk {
+        fn new(challenges: &[&str], change: impl FnOnce(&mut Config)) -> Talk {
+            let mut config = Config::open(Arc::new(|_, _| None), Clock::starting_at(1_800_000_000));
+            config.accounts = Accounts::from_iter([("EXAMPLE\\wsus".to_owned(), "secret".to_owned())]);
+            config.challenges = challenges.iter().map(|&c| c.to_owned()).collect();
+            change(&mut config);
+            Talk { config, gate: Gate::default(), session: Session::default(), journal: Journal::default() }
+        }
+
+        /// What is asked after these credentials, and whether the connection ends; `None` where they are let in.
+        fn say(&mut self, credentials: &str) -> Option<(Vec<String>, bool)> {
+            let mut request = Request {
+                method: "CONNECT".to_owned(),
+                target: "upstream.example.com:8531".to_owned(),
+                ..Request::default()
+            };
+            if !credentials.is_empty() {
+                request.headers.push(("proxy-authorization".to_owned(), credentials.to_owned()));
+            }
+            let Talk { config, gate, session, journal } = self;
+            match gate.step(config, &config.mode.clone(), session, &request, "proxy", journal) {
+                Step::In => None,
+                Step::Hangup => Some((Vec::new(), true)),
+                Step::Ask(page, close) => {
+                    assert_eq!(page.status, 407);
+                    let asked = |(name, value): &(String, String)| {
+                        (name == "Proxy-Authenticate").then(|| value.clone())
+                    };
+                    Some((page.headers.iter().filter_map(asked).collect(), close))
+                }
+            }
+        }
+
+        fn again(&mut self) {
+            self.session = Session::default();
+        }
+
+        fn outcomes(&self) -> Vec<(Leg, Outcome)> {
+            let outcome = |event: Event| match event {
+                Event::Authentication { leg, outcome, .. } => Some((leg, outcome)),
+                _ => None,
+            };
+            self.journal.events().into_iter().filter_map(outcome).collect()
+        }
+    }
+
+    const FIRST: &[u8] = b"NTLMSSP\x00\x01\0\0\0\x07\x82\x08\xa2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    fn token(of: &(Vec<String>, bool)) -> Vec<u8> {
+        assert_eq!(of.0.len(), 1, "{of:?}");
+        BASE64.decode(of.0[0].split(' ').nth(1).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn ntlm_is_let_in_on_its_own_connection_alone() {
+        for scheme in ["NTLM", "Negotiate"] {
+            let first = format!("{scheme} {}", BASE64.encode(FIRST));
+            let mut talk = Talk::new(&["Negotiate", "NTLM"], |_| {});
+            let last = |challenge: &[u8], user: &str, password: &str| {
+                format!(
+                    "{scheme} {}",
+                    BASE64.encode(ntlm::last_message(FIRST, challenge, "EXAMPLE", user, password))
+                )
+            };
+            assert_eq!(talk.say(""), Some((vec!["Negotiate".to_owned(), "NTLM".to_owned()], false)));
+            let challenge = token(&talk.say(&first).unwrap());
+            assert_eq!(talk.say(&last(&challenge, "WSUS", "secret")), None);
+            // Another connection knows nothing of it, nor does a second challenge.
+            let old = last(&challenge, "wsus", "secret");
+            talk.again();
+            assert!(talk.say(&old).is_some());
+            talk.say(&first);
+            assert!(talk.say(&old).is_some());
+            // A challenge is answered once, rightly or not.
+            let challenge = token(&talk.say(&first).unwrap());
+            assert_eq!(talk.say(&last(&challenge, "wsus", "Secret")).unwrap().0.len(), 2);
+            assert!(talk.say(&last(&challenge, "wsus", "secret")).is_some());
+            let legs = [
+                (Leg::First, Outcome::Challenged),
+                (Leg::Final, Outcome::Accepted),
+                (Leg::Final, Outcome::Ignored),
+                (Leg::First, Outcome::Challenged),
+                (Leg::Final, Outcome::Refused),
+                (Leg::First, Outcome::Challenged),
+                (Leg::Final, Outcome::Refused),
+                (Leg::Final, Outcome::Ignored),
+            ];
+            assert_eq!(talk.outcomes(), legs);
+            assert_eq!(talk.journal.authentications(Outcome::Accepted), [format!("{scheme} EXAMPLE\\WSUS")]);
+        }
+    }
+
+    #[test]
+    fn a_code_over_the_messages_that_is_wrong_is_refused() {
+        let mut talk = Talk::new(&["NTLM"], |_| {});
+        let challenge = token(&talk.say(&format!("NTLM {}", BASE64.encode(FIRST))).unwrap());
+        // As if another first message had been sent.
+        let last = ntlm::last_message(b"other", &challenge, "EXAMPLE", "wsus", "secret");
+        assert!(talk.say(&format!("NTLM {}", BASE64.encode(last))).is_some());
+        assert_eq!(talk.journal.authentications(Outcome::Refused).len(), 1);
+    }
+
+    #[test]
+    fn a_connection_ends_where_it_was_told_to() {
+        let first = format!("NTLM {}", BASE64.encode(FIRST));
+        let bare = vec!["NTLM".to_owned()];
+        let mut talk = Talk::new(&["NTLM"], |config| config.closes = Closes::AfterDemand);
+        assert_eq!(talk.say(""), Some((bare.clone(), true)));
+        assert!(!talk.say(&first).unwrap().1);
+        let mut talk = Talk::new(&["NTLM"], |config| config.closes = Closes::AfterFirstMessage);
+        assert_eq!(talk.say(""), Some((bare.clone(), false)));
+        let answer = talk.say(&first).unwrap();
+        assert!(answer.1 && ntlm::number(&token(&answer)) == Some(2));
+        let mut talk = Talk::new(&["NTLM"], |config| config.closes = Closes::InsteadOfToken);
+        assert_eq!(talk.say(""), Some((bare.clone(), false)));
+        assert_eq!(talk.say(&first), Some((Vec::new(), true)));
+        let mut talk = Talk::new(&["NTLM"], |config| config.mode = Mode::AuthenticateBroken);
+        assert_eq!(talk.say(&first), Some((Vec::new(), true)));
+        let mut talk = Talk::new(&["NTLM"], |config| config.mode = Mode::AuthenticateTokenless);
+        assert_eq!(talk.say(&first), Some((bare, false)));
+    }
+
+    #[test]
+    fn broken_challenges_are_broken() {
+        use super::super::Token::{Cut, Endless, Huge, Kind, NotBase64, Offsets, Right, Signature};
+        let first = format!("NTLM {}", BASE64.encode(FIRST));
+        for broken in [Right, Cut, Signature, Offsets, Kind, Endless, Huge, NotBase64] {
+            let mut talk = Talk::new(&["NTLM"], |config| config.token = broken);
+            let answer = talk.say(&first).unwrap();
+            if broken == NotBase64 {
+                assert!(BASE64.decode(answer.0[0].split(' ').nth(1).unwrap()).is_err());
+                continue;
+            }
+            let message = token(&answer);
+            let good = ntlm::number(&message) == Some(2) && message.len() > 56 && message.len() < 1_000;
+            assert_eq!(good, matches!(broken, Right | Offsets | Endless), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_at_that_was_not_offered() {
+        let mut talk = Talk::new(&["Digest realm=\"x\""], |config| config.more_schemes = 2_000);
+        let basic = format!("Basic {}", BASE64.encode("EXAMPLE\\wsus:secret"));
+        for credentials in [&basic, "Negotiate YII=", "Digest", "NTLM", "x"] {
+            assert_eq!(talk.say(credentials).unwrap().0.len(), 2_001, "{credentials}");
+        }
+        assert!(talk.outcomes().iter().all(|(_, outcome)| *outcome == Outcome::Ignored));
+        let mut talk = Talk::new(&["bAsIc realm=\"x\""], |config| config.one_header = true);
+        assert_eq!(talk.say(&basic), None);
+        assert_eq!(talk.say(""), Some((vec!["bAsIc realm=\"x\"".to_owned()], false)));
+        assert!(talk.say(&format!("Basic {}", BASE64.encode("wsus:secret "))).is_some());
+        assert_eq!(talk.journal.authentications(Outcome::Refused), ["Basic wsus"]);
+    }
+
+    #[test]
+    fn a_nonce_is_the_proxys_own() {
+        let mut talk = Talk::new(&["Digest realm=\"x\", qop=\"auth\""], |config| config.stale = 1);
+        let answer = |nonce: &str, nc: u32, password: &str| {
+            let hash = |text: String| format!("{:x}", md5::compute(text));
+            let (first, second) =
+                (hash(format!("wsus:x:{password}")), hash("CONNECT:upstream.example.com:8531".to_owned()));
+            let response = hash(format!("{first}:{nonce}:{nc:08x}:c:auth:{second}"));
+            format!(
+                "Digest username=\"wsus\", realm=\"x\", nonce=\"{nonce}\", uri=\"upstream.example.com:8531\", \
+                 nc={nc:08x}, cnonce=\"c\", qop=auth, response=\"{response}\""
+            )
+        };
+        let nonce = |asked: Option<(Vec<String>, bool)>| {
+            let asked = asked.unwrap().0.remove(0);
+            (parameters(&asked)["nonce"].clone(), asked.contains("stale=true"))
+        };
+        // An unknown nonce is stale, whatever the password is; and the first right answer is called so.
+        let (fresh, stale) = nonce(talk.say(&answer("unknown", 1, "wrong")));
+        assert!(stale);
+        let (fresh, stale) = nonce(talk.say(&answer(&fresh, 1, "secret")));
+        assert!(stale);
+        assert_eq!(talk.say(&answer(&fresh, 1, "secret")), None);
+        assert_eq!(talk.say(&answer(&fresh, 2, "secret")), None);
+        assert!(nonce(talk.say(&answer(&fresh, 2, "secret"))).1, "a count that was there before");
+        assert!(!nonce(talk.say(&answer(&fresh, 3, "wrong"))).1);
+        assert_eq!(talk.journal.authentications(Outcome::Refused), ["Digest wsus"]);
+    }
 }

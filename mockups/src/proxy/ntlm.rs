@@ -268,6 +268,40 @@ fn rc4(key: &[u8], text: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+/// What a client does, for the tests of who asks it: the last message to a challenge, with a code over all three.
+#[cfg(test)]
+pub(super) fn last_message(
+    first: &[u8],
+    challenge: &[u8],
+    domain: &str,
+    user: &str,
+    password: &str,
+) -> Vec<u8> {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let (info, _) = field(challenge, 40).expect("a challenge");
+    // The properties as they came, and before their end that there is a code.
+    let (rest, end) = info.split_at(info.len() - 4);
+    let added =
+        [&[1, 1, 0, 0, 0, 0, 0, 0][..], &[9; 20], rest, &[6, 0, 4, 0, 2, 0, 0, 0], end, &[0; 4]].concat();
+    let owner = owner_key(user, domain, password);
+    let proof = hmac(&owner, &[&challenge[24..32], &added].concat());
+    let parts =
+        [vec![0; 24], [&proof[..], &added].concat(), wide(domain), wide(user), Vec::new(), Vec::new()];
+    let (mut message, mut payload) = ([SIGNATURE, &3_u32.to_le_bytes()].concat(), Vec::new());
+    for part in &parts {
+        let size = (part.len() as u16).to_le_bytes();
+        message.extend([size, size].concat());
+        message.extend((88 + payload.len() as u32).to_le_bytes());
+        payload.extend_from_slice(part);
+    }
+    message.extend((UNICODE | 0x8_0000).to_le_bytes());
+    message.extend([0; 24]);
+    message.extend(payload);
+    let code = hmac(&hmac(&owner, &proof), &[first, challenge, &message].concat());
+    message[72..88].copy_from_slice(&code);
+    message
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
