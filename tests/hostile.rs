@@ -142,11 +142,26 @@ fn by_proxy(server: &Running, url: &str) -> Ran {
 }
 
 fn proxy_of(mode: Mode) -> Running {
+    proxy_with(|config| config.mode = mode)
+}
+
+fn proxy_with(change: impl FnOnce(&mut proxy::Config)) -> Running {
     inside(|journal| {
         let table = Arc::new(|_: &str, _: u16| None::<SocketAddr>);
         let mut config = proxy::Config::open(table, Clock::starting_at(now()));
-        config.mode = mode;
+        change(&mut config);
         proxy::serve("proxy", journal, config)
+    })
+}
+
+/// A run that has credentials for the proxy.
+fn logging_on(server: &Running) -> Ran {
+    let at = server.address.port();
+    survives(|| {
+        check(&format!("https://{HOST}:8531/there"))
+            .with(&["--proxy", "http://proxy.example.test:3128", "--proxy-user", "EXAMPLE\\wsus"])
+            .environment("WSUSPROBE_PROXY_PASSWORD", "secret")
+            .redirect("proxy.example.test", 3128, at)
     })
 }
 
@@ -340,6 +355,67 @@ fn a_proxy_of_a_byte_a_second() {
 fn a_proxy_with_a_hundred_megabytes_of_headers() {
     let ran = by_proxy(&proxy_of(Mode::HugeHeaders), &format!("https://{HOST}:8531/there"));
     ran.expect("faulty", &["cause error certain proxy/not-a-proxy"]).unwrap();
+}
+
+#[test]
+fn a_proxy_whose_pages_have_ten_megabytes() {
+    for (status, finding) in
+        [(403, "proxy/forbidden"), (503, "proxy/cannot-connect"), (407, "proxy/auth-required")]
+    {
+        let server = proxy_with(|config| {
+            (config.mode, config.status, config.pad) = (Mode::Status, status, 10_000_000);
+            if status == 407 {
+                (config.mode, config.challenges) = (Mode::Authenticate, vec!["NTLM".to_owned()]);
+            }
+        });
+        let ran = by_proxy(&server, &format!("https://{HOST}:443/there"));
+        ran.expect("faulty", &[&format!("cause error certain {finding}")]).unwrap();
+    }
+}
+
+#[test]
+fn a_demand_that_talks_to_the_terminal() {
+    let asks = |challenges: &[String], one_header| {
+        let server = proxy_with(|config| {
+            (config.mode, config.one_header) = (Mode::Authenticate, one_header);
+            config.challenges = challenges.to_vec();
+        });
+        by_proxy(&server, &format!("https://{HOST}:8531/there"));
+        logging_on(&server);
+    };
+    // Without a line's end, which would be another header.
+    let escapes = ESCAPES.trim_end_matches('\r');
+    for scheme in ["Basic", "Digest", "NTLM", "Negotiate", escapes] {
+        asks(
+            &[format!("{scheme} realm=\"{escapes}\", nonce=\"{escapes}\""), format!("{scheme} {escapes}")],
+            true,
+        );
+        asks(&[format!("{scheme} realm=\"a\rb\""), "\r".to_owned(), "=,=\"".to_owned()], false);
+    }
+}
+
+#[test]
+fn a_demand_of_two_thousand_schemes_and_one_of_none() {
+    for (more_schemes, one_header) in [(2_000, true), (2_000, false), (0, false)] {
+        let server = proxy_with(|config| {
+            config.mode = Mode::Authenticate;
+            (config.more_schemes, config.one_header) = (more_schemes, one_header);
+        });
+        by_proxy(&server, &format!("https://{HOST}:8531/there"));
+        logging_on(&server);
+    }
+}
+
+#[test]
+fn challenges_of_ntlm_that_are_broken() {
+    use proxy::Token::{Cut, Endless, Huge, Kind, NotBase64, Offsets, Signature};
+    for token in [Cut, Endless, Huge, Kind, NotBase64, Offsets, Signature] {
+        let server = proxy_with(|config| {
+            (config.mode, config.token) = (Mode::Authenticate, token);
+            config.challenges = vec!["Negotiate".to_owned(), "NTLM".to_owned()];
+        });
+        logging_on(&server);
+    }
 }
 
 #[test]
