@@ -75,6 +75,9 @@ pub enum Closes {
     Never,
     /// After the 407 to a request without credentials, as some proxies always do: no fault.
     AfterDemand,
+    /// Nowhere, but after a 407 to a request without credentials nothing is answered on that connection any more, as
+    /// mitmproxy 8 does with CONNECT: whoever comes over another one is let in.
+    SilentAfterDemand,
     /// After the 407 with a challenge to the first message, so that nothing can be answered.
     AfterFirstMessage,
     /// The same, and the 407 says nothing of authentication, as Squid does where it was told to close.
@@ -420,6 +423,10 @@ async fn talk<W: Wire>(mut stream: W, name: &str, journal: &Journal, house: &Hou
         };
         config.variation.order(&mut answer.headers);
         if !http::write(&mut stream, &answer, false, close, config.variation).await || close {
+            break;
+        }
+        if config.closes == Closes::SilentAfterDemand && request.header("Proxy-Authorization").is_none() {
+            listen::drain(&mut stream, Duration::from_secs(600)).await;
             break;
         }
     }

@@ -1043,6 +1043,9 @@ pub enum Closes {
     Never,
     /// After a 407 to a request without credentials: no fault.
     AfterDemand,
+    /// Nowhere, but after a 407 to a request without credentials it answers nothing more there: no fault, as whoever
+    /// comes over another connection is let in.
+    SilentAfterDemand,
     /// After the challenge to NTLM's first message.
     AfterFirstMessage,
     /// The same, without the challenge and without any scheme, as Squid closes.

@@ -698,6 +698,7 @@ impl<'a> Builder<'a> {
         config.closes = match proxy.closes {
             Closes::Never => proxy::Closes::Never,
             Closes::AfterDemand => proxy::Closes::AfterDemand,
+            Closes::SilentAfterDemand => proxy::Closes::SilentAfterDemand,
             Closes::AfterFirstMessage => proxy::Closes::AfterFirstMessage,
             Closes::InsteadOfToken => proxy::Closes::InsteadOfToken,
         };

@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("curl: the lab's proxy passes plain HTTP on", &["curl"], absolute),
         ("curl: the lab's proxy asks for Basic", &["curl"], basic),
         ("curl: the lab's proxy checks Digest", &["curl"], digest),
+        ("curl: the lab's proxy checks who passes plain HTTP through it", &["curl"], absolute_checked),
         ("curl: the lab's proxy calls an answer to Digest stale", &["curl"], stale),
         ("curl: the lab's proxy checks NTLM", &["curl"], ntlm),
         ("curl: the lab's proxy takes nothing of Negotiate that it cannot read", &["curl"], negotiate),
@@ -243,6 +244,27 @@ fn digest() -> Done {
     counted(&up, 1, 1)
 }
 
+fn absolute_checked() -> Done {
+    for (scheme, challenge) in [
+        ("--proxy-basic", "Basic realm=\"x\""),
+        ("--proxy-digest", "Digest realm=\"x\", qop=\"auth\""),
+        ("--proxy-ntlm", "NTLM"),
+    ] {
+        let up = asking(&[challenge], |_| {})?;
+        let proxy = format!("http://{}", up.at(PROXY, 8080)?);
+        let get = |credentials: &str| {
+            let usual = ["-q", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{http_connect}\n"];
+            let more =
+                ["-x", &proxy, scheme, "-U", credentials, "http://download.windowsupdate.com/x.cab?y=/z"];
+            client("curl", &[&usual[..], &more].concat())
+        };
+        has(&get(USER)?, 0, &["\n200 000"])?;
+        has(&get(LIAR)?, 0, &["\n407 000"])?;
+        counted(&up, 1, 1)?;
+    }
+    Ok(())
+}
+
 fn stale() -> Done {
     let up = asking(&["Digest realm=\"x\", qop=\"auth\""], |proxy| proxy.stale = 1)?;
     has(&call_by_proxy(&up, &["--proxy-digest", "-U", USER])?, 0, &["\n200 200"])?;
@@ -282,6 +304,11 @@ fn negotiate() -> Done {
 fn closes() -> Done {
     let up = asking(&["NTLM"], |proxy| proxy.closes = Closes::AfterDemand)?;
     has(&call_by_proxy(&up, &["--proxy-anyauth", "-U", USER])?, 0, &["\n200 200"])?;
+    counted(&up, 1, 0)?;
+    // Whoever asks first waits for ever, and whoever comes with credentials does not.
+    let up = asking(&["Basic realm=\"x\""], |proxy| proxy.closes = Closes::SilentAfterDemand)?;
+    has(&call_by_proxy(&up, &["--max-time", "1", "--proxy-anyauth", "-U", USER])?, 28, &["\n000 407"])?;
+    has(&call_by_proxy(&up, &["--proxy-basic", "-U", USER])?, 0, &["\n200 200"])?;
     counted(&up, 1, 0)?;
     for how in [Closes::AfterFirstMessage, Closes::InsteadOfToken] {
         let up = asking(&["NTLM"], |proxy| proxy.closes = how)?;

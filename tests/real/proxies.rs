@@ -59,6 +59,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ("squid: Kerberos by a password", KERBEROS, kerberos_password),
         ("squid: as in a domain, without a ticket", DOMAIN_NEEDS, domain),
         ("squid: logged on, and denied all the same", &["squid", "openssl"], denied),
+        ("dante: a user and a password", DANTE, dante_user),
+        ("microsocks: a user and a password", &["microsocks", NAMES, "nginx"], microsocks_user),
         ("mitmproxy: Basic, and it signs again", &["mitmdump", "nginx"], mitmproxy_basic),
     ];
     if CLIENT_SIDE { [proved, asked].concat() } else { proved.to_vec() }
@@ -486,10 +488,31 @@ fn denied() -> Done {
     refused(squid, 0)
 }
 
+/// It answers one CONNECT on a connection: who asked without credentials has to come over another.
 fn mitmproxy_basic() -> Done {
     let behind = behind()?;
     let mitm = Mitmproxy::start(&behind.pem()?, Some(&format!("{USER}:{PASSWORD}")))?;
     let probe = |password: &str| logged_on(&behind, mitm.at, USER, password).trusting(&mitm.root());
     found(probe(PASSWORD), "degraded", &["proxy/basic-cleartext"])?;
     found(probe(WRONG), "faulty", &["proxy/auth-rejected"])
+}
+
+/// With the right password as without a proxy; with a wrong one refused.
+fn proves_socks(socks: &Socks) -> Done {
+    let behind = behind()?;
+    let probe = |password: &str| {
+        by_socks(&behind, socks.at)
+            .with(&["--proxy-user", USER])
+            .environment("WSUSPROBE_PROXY_PASSWORD", password)
+    };
+    found(probe(PASSWORD), "healthy", &[])?;
+    found(probe(WRONG), "faulty", &["proxy/auth-rejected"])
+}
+
+fn dante_user() -> Done {
+    proves_socks(&socks::dante(&[HOST], "", Some((USER, PASSWORD)))?)
+}
+
+fn microsocks_user() -> Done {
+    proves_socks(&socks::microsocks(&[HOST], Some((USER, PASSWORD)))?)
 }

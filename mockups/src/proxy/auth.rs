@@ -231,7 +231,10 @@ impl Gate {
             .map(|c| parameters(c))
             .find(|c| c.get("realm") == said.get("realm") && algorithm(c) == algorithm(&said));
         let Some(asked) = asked else { return (user, Outcome::Ignored) };
-        if said.get("opaque") != asked.get("opaque") || get("uri") != request.target {
+        // Of a request that is passed on in clear, curl names the path alone.
+        let path = request.target.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
+        let meant = get("uri") == request.target || path == Some(get("uri"));
+        if said.get("opaque") != asked.get("opaque") || !meant {
             return (user, Outcome::Ignored);
         }
         let with_quality = asked.get("qop").is_some_and(|list| list.split(',').any(|q| q.trim() == "auth"));
