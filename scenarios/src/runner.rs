@@ -200,11 +200,8 @@ fn speaks(expect: &ExpectTls, spoken: &Value, wrong: &mut Vec<String>) {
             wrong.push(format!("the {list} are {found:?}, not {wanted:?}"));
         }
     }
-    let counts: [(&str, Option<Count>); 3] = [
-        ("handshakes", expect.handshakes),
-        ("connections", expect.connections),
-        ("rounds", expect.rounds),
-    ];
+    let counts: [(&str, Option<Count>); 3] =
+        [("handshakes", expect.handshakes), ("connections", expect.connections), ("rounds", expect.rounds)];
     for (key, count) in counts {
         let found = spoken[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         if let Some(count) = count.filter(|count| !count.holds(found)) {
