@@ -826,7 +826,8 @@ impl<'a> Builder<'a> {
         for name in &world.policy {
             let written = name == "config.txt" && !world.config.is_empty();
             if ask != Ask::Tls || !(written || world.file.contains_key(name)) {
-                return self.impossible(format!("`policy` names files of a `tls` scenario, and `{name}` is none"));
+                return self
+                    .impossible(format!("`policy` names files of a `tls` scenario, and `{name}` is none"));
             }
         }
         if dns.is_empty() {
