@@ -2,7 +2,7 @@
 
 use super::super::{Given, Seen, With, cause, place};
 use super::{Own, between, chosen, local, refused, taken, who};
-use crate::codec::tls::{TLS12, group_name, signature_name, suite_name, version_name};
+use crate::codec::tls::{TLS12, TLS13, group_name, signature_name, suite_name, version_name};
 use crate::diagnosis::{Finding, Role};
 use crate::evidence::{Observation, Outcome, Spoken, question};
 use crate::schannel::{Caller, Client, Confidence, Meeting, PROFILES, Policy, meet};
@@ -40,7 +40,7 @@ pub(super) fn isolate(seen: &Seen, own: &Own, given: &mut Given) {
             no_common_signature(seen, own, with, Role::Contributing, given);
         }
         (None, None, None) if everything.is_none() && !versions.is_empty() => {
-            version_unsupported(own, &versions, given);
+            version_unsupported(seen, own, &versions, given);
         }
         (None, None, None) if everything.is_none() => refuses_everything(own, given),
         _ => not_isolated(own, [suites, groups, signatures, both, everything], given),
@@ -216,7 +216,7 @@ fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, g
     ask_for_the_client(seen, own, given);
 }
 
-fn version_unsupported(own: &Own, versions: &[&Observation], given: &mut Given) {
+fn version_unsupported(seen: &Seen, own: &Own, versions: &[&Observation], given: &mut Given) {
     let subject = own.path.subject();
     let everything = own.asked(question::EVERYTHING);
     let spoken: Vec<String> =
@@ -233,7 +233,24 @@ fn version_unsupported(own: &Own, versions: &[&Observation], given: &mut Given) 
     );
     let found = cause("tls/version-unsupported", &subject, says, because);
     // Only the refusal of all that TLS 1.2 has leaves the version.
-    given.add(if everything.is_some() { found } else { found.likely() });
+    let found = if everything.is_some() { found } else { found.likely() };
+    let newer = versions.iter().any(|o| chosen(o).is_some_and(|(version, _)| version == TLS13));
+    let client = &seen.client;
+    if !newer || (client.known && !client.client.profile.supports(TLS13)) {
+        given.add(found);
+        return;
+    }
+    // Windows Server 2022 and newer have TLS 1.3; whether .NET Framework offers it is told both ways.
+    given.add(if client.known { found.possible() } else { found.likely() });
+    given.open(
+        "Does synchronization offer TLS 1.3 on this server?",
+        format!(
+            "{subject} speaks TLS 1.3 and no TLS 1.2. Windows Server 2022 and newer have it; what is published of .NET Framework \
+             there contradicts itself."
+        ),
+        "start a synchronization and read the log, or capture its ClientHello",
+        vec![own.observation.id.clone()],
+    );
 }
 
 fn refuses_everything(own: &Own, given: &mut Given) {
