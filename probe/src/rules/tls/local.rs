@@ -167,6 +167,19 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             );
             given.add(inferred(seen, &hello, cause("tls/client-tls12-disabled", "SCHANNEL", says, ids)));
         }
+        // What is left of its suites is for TLS 1.2: no list helps while that is off.
+        Some(WhyNone::NoSuite { .. })
+            if !tls12_off(seen).is_empty()
+                && client.with_tls12().hello(Caller::Synchronization, None).hello.is_some() =>
+        {
+            let says = format!(
+                "This server's SCHANNEL has TLS 1.2 off for clients, and for what is older its settings leave no cipher suite \
+                 ({}): Windows has nothing to offer.",
+                hello.offer.settings.join(", ")
+            );
+            let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, ids);
+            given.add(inferred(seen, &hello, found).likely());
+        }
         Some(WhyNone::NoSuite { .. }) if !ids.is_empty() => {
             let says = format!(
                 "This server's settings leave its client no cipher suite ({}): Windows has nothing to offer.{}",
