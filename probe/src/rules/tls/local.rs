@@ -106,7 +106,9 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
         hello.order.as_ref().map(reading).unwrap_or_default(),
         between(own.path)
     );
-    given.add(inferred(seen, &hello, cause("tls/cipher-policy", "SSL Cipher Suite Order", says, because)));
+    // Switches of whole families, and FIPS, are no list.
+    let setting = if list.is_some() { "SSL Cipher Suite Order" } else { "SCHANNEL" };
+    given.add(inferred(seen, &hello, cause("tls/cipher-policy", setting, says, because)));
     if !seen.client.known {
         given.open(
             "Which Windows Server is it?",
