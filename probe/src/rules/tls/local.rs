@@ -9,7 +9,7 @@ use crate::evidence::{Observation, question};
 use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone};
 
 /// The facts of everything that made a hello differ.
-fn departures(hello: &ClientHello) -> Vec<String> {
+pub(super) fn departures(hello: &ClientHello) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     for id in hello.departures.iter().flat_map(|departure| &departure.facts) {
         if !ids.contains(id) {
