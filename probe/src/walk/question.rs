@@ -35,8 +35,9 @@ impl Walker<'_> {
         let client = &self.client.client;
         let own = self.client.hello(name.clone());
         let with_tls12 = client.with_tls12().hello(Caller::Synchronization, name.clone());
-        // What the client would offer beside suites that need a group, where a list leaves it none of those.
-        let groups = client.without_list().with_tls12().hello(Caller::Synchronization, None).offer.groups;
+        // What the client would offer beside suites that need a group, where what is set leaves it none of those.
+        let groups =
+            client.with_every_default().with_tls12().hello(Caller::Synchronization, None).offer.groups;
         let mut asks: Vec<(&str, (Hello, Offer))> =
             [(question::TLS10_ALONE, TLS10), (question::TLS11_ALONE, TLS11), (question::TLS13_ALONE, TLS13)]
                 .into_iter()

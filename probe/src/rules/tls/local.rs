@@ -9,7 +9,7 @@ use crate::evidence::{Observation, question};
 use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone};
 
 /// The facts of everything that made a hello differ.
-fn departures(hello: &ClientHello) -> Vec<String> {
+pub(super) fn departures(hello: &ClientHello) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     for id in hello.departures.iter().flat_map(|departure| &departure.facts) {
         if !ids.contains(id) {
@@ -106,7 +106,9 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
         hello.order.as_ref().map(reading).unwrap_or_default(),
         between(own.path)
     );
-    given.add(inferred(seen, &hello, cause("tls/cipher-policy", "SSL Cipher Suite Order", says, because)));
+    // Switches of whole families, and FIPS, are no list.
+    let setting = if list.is_some() { "SSL Cipher Suite Order" } else { "SCHANNEL" };
+    given.add(inferred(seen, &hello, cause("tls/cipher-policy", setting, says, because)));
     if !seen.client.known {
         given.open(
             "Which Windows Server is it?",
@@ -166,6 +168,19 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
                 hello.offer.settings.join(", ")
             );
             given.add(inferred(seen, &hello, cause("tls/client-tls12-disabled", "SCHANNEL", says, ids)));
+        }
+        // What is left of its suites is for TLS 1.2: no list helps while that is off.
+        Some(WhyNone::NoSuite { .. })
+            if !tls12_off(seen).is_empty()
+                && client.with_tls12().hello(Caller::Synchronization, None).hello.is_some() =>
+        {
+            let says = format!(
+                "This server's SCHANNEL has TLS 1.2 off for clients, and for what is older its settings leave no cipher suite \
+                 ({}): Windows has nothing to offer.",
+                hello.offer.settings.join(", ")
+            );
+            let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, ids);
+            given.add(inferred(seen, &hello, found).likely());
         }
         Some(WhyNone::NoSuite { .. }) if !ids.is_empty() => {
             let says = format!(

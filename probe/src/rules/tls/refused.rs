@@ -159,6 +159,14 @@ fn ask_for_the_client(seen: &Seen, own: &Own, given: &mut Given) {
     );
 }
 
+/// A sentence where it is a setting of this server that leaves nothing in common, with what it rests on.
+fn set_here(seen: &Seen, own: &Own, because: &mut Vec<String>) -> &'static str {
+    let Some(without) = own.asked(question::UNCHANGED).filter(|o| chosen(o).is_some()) else { return "" };
+    because.push(without.id.clone());
+    because.extend(local::departures(&seen.client.client.hello(Caller::Synchronization, None)));
+    " The same Windows without its own settings is answered: what is set on this server is to be changed."
+}
+
 fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
     let subject = own.path.subject();
     let mut because = vec![own.observation.id.clone(), with.id.clone()];
@@ -177,11 +185,12 @@ fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given
     }
     let says = format!(
         "{subject} refuses the hello of {} ({}), and answers the same hello with more named groups. It takes {}; that client \
-         offers {}.{}",
+         offers {}.{}{}",
         who(own.offer),
         refused(own.answer),
         shortened(&theirs),
         shortened(&ours),
+        set_here(seen, own, &mut because),
         between(own.path)
     );
     given.add(weighed(seen, own, cause("tls/no-common-group", &subject, says, because)).role(role));
@@ -205,11 +214,12 @@ fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, g
     }
     let says = format!(
         "{subject} refuses the hello of {} ({}), and answers the same hello with more signature algorithms. It signs with {}; \
-         that client takes {}.{}",
+         that client takes {}.{}{}",
         who(own.offer),
         refused(own.answer),
         shortened(&theirs),
         shortened(&ours),
+        set_here(seen, own, &mut because),
         between(own.path)
     );
     given.add(weighed(seen, own, cause("tls/no-common-signature", &subject, says, because)).role(role));
