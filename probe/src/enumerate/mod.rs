@@ -59,8 +59,8 @@ pub enum Reply {
     NotTls,
     /// There was no connection to send it over.
     Lost,
-    /// A ServerHello that is no use of what was offered, as the asker has it: a lower version, an oddity.
-    Aside,
+    /// A ServerHello that is no use of what was offered, as the asker has it, and what it is.
+    Aside(&'static str),
 }
 
 /// How a server is asked.
@@ -219,7 +219,12 @@ impl<'a, P: Peer> Asker<'a, P> {
             };
             let other_version = flight.version != hello.highest();
             if other_version || oddity.is_some() {
-                reply = Reply::Aside;
+                let what = match &oddity {
+                    Some(Oddity::AlertAfter { .. }) => "answered, and broken off with an alert",
+                    Some(_) => "answered with what was not offered",
+                    None => "answered with another version",
+                };
+                reply = Reply::Aside(what);
             }
             if let Some(oddity) = oddity {
                 let odd = &mut self.found().odd;
@@ -291,7 +296,8 @@ impl<'a, P: Peer> Asker<'a, P> {
     /// Writes down what a version's refusal is, unless one stands there.
     fn refused(&self, version: u16, told: &Told) {
         let words = match &told.reply {
-            Reply::Flight(_) | Reply::Aside => return,
+            Reply::Flight(_) => return,
+            Reply::Aside(what) => (*what).into(),
             Reply::Alert(code) => format!("alert {code}, {}", alert_name(*code)),
             Reply::Closed => "closed".into(),
             Reply::Reset => "reset".into(),
