@@ -128,7 +128,7 @@ impl Walker<'_> {
         let terms = handshake::Terms {
             name: &path.target.host,
             accepted_leaf: reached.peer.as_ref().map(|peer| peer.leaf.as_slice()),
-            suite: peer.map(|peer| peer.suite),
+            met: peer.map(|peer| (peer.version, peer.suite)),
             store: self.store,
             clock: self.net.clock,
         };
@@ -227,8 +227,8 @@ impl Walker<'_> {
             let outcome = Outcome::Chain(Box::new(seen.clone()));
             self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
         }
-        let suite = flight.suite;
-        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, suite });
+        let (version, suite) = (flight.version, flight.suite);
+        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, version, suite });
         greeted.chain = chain;
         greeted
     }
