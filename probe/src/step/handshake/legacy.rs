@@ -217,3 +217,169 @@ impl AsyncWrite for Tap {
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::BigNum;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::{PKey, Private};
+    use openssl::rsa::Rsa;
+    use openssl::ssl::SslContext;
+    use openssl::x509::{X509, X509Name};
+
+    use super::super::{Terms, make};
+    use super::*;
+    use crate::trust::TrustStore;
+
+    const NAME: &str = "upstream.example.test";
+    const CBC: u16 = 0xc028;
+    const RC4: u16 = 0x0005;
+    const WAIT: Duration = Duration::from_secs(5);
+
+    fn key() -> PKey<Private> {
+        PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap()
+    }
+
+    fn certificate(key: &PKey<Private>) -> X509 {
+        let mut name = X509Name::builder().unwrap();
+        name.append_entry_by_text("CN", NAME).unwrap();
+        let name = name.build();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(&BigNum::from_u32(7).unwrap().to_asn1_integer().unwrap()).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        // Out of date: whether that matters is the chain step's to say.
+        builder.set_not_before(&Asn1Time::from_unix(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::from_unix(1).unwrap()).unwrap();
+        builder.set_pubkey(key).unwrap();
+        builder.sign(key, MessageDigest::sha256()).unwrap();
+        builder.build()
+    }
+
+    fn server(certificate: &X509, key: &PKey<Private>, version: SslVersion) -> SslContextBuilder {
+        let mut context = SslContext::builder(SslMethod::tls_server()).unwrap();
+        context.set_security_level(0);
+        context.set_certificate(certificate).unwrap();
+        context.set_private_key(key).unwrap();
+        context.set_min_proto_version(Some(version)).unwrap();
+        context.set_max_proto_version(Some(version)).unwrap();
+        context
+    }
+
+    /// What the client makes of a server, whether it has a session, and the name that the server was called by; an
+    /// error where the server has none.
+    async fn met(
+        context: SslContext,
+        accepted: Option<&[u8]>,
+        met: (u16, u16),
+    ) -> (Outcome, bool, Result<Option<String>, String>) {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let server = tokio::spawn(async move {
+            let mut session = SslStream::new(Ssl::new(&context).unwrap(), theirs).unwrap();
+            let accepted = Pin::new(&mut session).accept().await;
+            accepted.map_err(|error| error.to_string())?;
+            Ok(session.ssl().servername(ssl::NameType::HOST_NAME).map(str::to_owned))
+        });
+        let store = TrustStore::default();
+        let clock = jiff::Timestamp::UNIX_EPOCH;
+        let terms = Terms { name: NAME, accepted_leaf: accepted, met: Some(met), store: &store, clock };
+        let (outcome, session) = make(Box::new(ours), terms, WAIT).await;
+        let has = session.is_some();
+        drop(session);
+        (outcome, has, server.await.unwrap())
+    }
+
+    fn answer(outcome: &Outcome) -> (&HandshakeAnswer, bool) {
+        let Outcome::Handshake { answer, client_certificate_asked, library, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(library.starts_with("OpenSSL "), "{library}");
+        (answer, *client_certificate_asked)
+    }
+
+    #[tokio::test]
+    async fn the_leaf_alone_decides_and_the_name_is_sent() {
+        let key = key();
+        let leaf = certificate(&key);
+        let der = leaf.to_der().unwrap();
+        for (version, known, suite) in [
+            (TLS12, SslVersion::TLS1_2, CBC),
+            (TLS11, SslVersion::TLS1_1, 0xc014),
+            (TLS10, SslVersion::TLS1, 0x35),
+        ] {
+            let context = server(&leaf, &key, known).build();
+            let (outcome, has, served) = met(context, Some(&der), (version, suite)).await;
+            assert_eq!(answer(&outcome), (&HandshakeAnswer::Done { version, suite }, false));
+            assert!(has);
+            assert_eq!(served, Ok(Some(NAME.to_owned())));
+        }
+    }
+
+    #[tokio::test]
+    async fn another_leaf_gets_no_session() {
+        let key = key();
+        let (leaf, other) = (certificate(&key), certificate(&key).to_der().unwrap());
+        let other = [&other[..], &[0]].concat();
+        for accepted in [None, Some(&other[..])] {
+            let context = server(&leaf, &key, SslVersion::TLS1_2).build();
+            let (outcome, has, served) = met(context, accepted, (TLS12, CBC)).await;
+            assert_eq!(answer(&outcome).0, &HandshakeAnswer::Untrusted);
+            assert!(!has);
+            // It was told in the handshake.
+            assert!(served.is_err_and(|error| error.contains("alert")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_demand_for_a_certificate_is_written_down_and_not_met() {
+        let key = key();
+        let leaf = certificate(&key);
+        let der = leaf.to_der().unwrap();
+        let (send, shown) = mpsc::channel();
+        let mut context = server(&leaf, &key, SslVersion::TLS1_2);
+        context.set_verify_callback(SslVerifyMode::PEER, move |_, _| send.send(()).is_ok());
+        let (outcome, has, served) = met(context.build(), Some(&der), (TLS12, CBC)).await;
+        assert_eq!(answer(&outcome), (&HandshakeAnswer::Done { version: TLS12, suite: CBC }, true));
+        assert!(has && served.is_ok());
+        assert!(shown.try_recv().is_err());
+
+        let mut context = server(&leaf, &key, SslVersion::TLS1_2);
+        context.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        let (outcome, has, _) = met(context.build(), Some(&der), (TLS12, CBC)).await;
+        let (answer, asked) = answer(&outcome);
+        assert!(matches!(answer, HandshakeAnswer::Alert { .. }), "{answer:?}");
+        assert!(asked && !has);
+    }
+
+    #[tokio::test]
+    async fn what_openssl_has_not_is_our_limit_and_an_end_is_an_end() {
+        let key = key();
+        let leaf = certificate(&key);
+        let der = leaf.to_der().unwrap();
+        // A suite that it was built without, one that the version has not, and a version that is none of its.
+        for known in [(TLS12, 0x0000), (TLS12, 0xfefe), (TLS10, CBC), (0x0200, CBC)] {
+            let context = server(&leaf, &key, SslVersion::TLS1_2).build();
+            let (outcome, has, _) = met(context, Some(&der), known).await;
+            assert!(matches!(answer(&outcome).0, HandshakeAnswer::OwnLimit { .. }), "{outcome:?}");
+            assert!(!has);
+        }
+        // Builds differ: one that has it hears from the server, which has not.
+        let context = server(&leaf, &key, SslVersion::TLS1_2).build();
+        let (outcome, ..) = met(context, Some(&der), (TLS12, RC4)).await;
+        let said = answer(&outcome).0;
+        assert!(matches!(said, HandshakeAnswer::OwnLimit { .. } | HandshakeAnswer::Alert { .. }), "{said:?}");
+
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        drop(theirs);
+        let store = TrustStore::default();
+        let clock = jiff::Timestamp::UNIX_EPOCH;
+        let terms =
+            Terms { name: NAME, accepted_leaf: Some(&der), met: Some((TLS12, CBC)), store: &store, clock };
+        let (outcome, _) = make(Box::new(ours), terms, WAIT).await;
+        assert!(matches!(answer(&outcome).0, HandshakeAnswer::Broken { .. }), "{outcome:?}");
+    }
+}
