@@ -66,7 +66,9 @@ fn ended(path: &PathInfo, observation: &Observation) -> bool {
     match &observation.outcome {
         Outcome::Dial { answer, .. } => *answer != DialAnswer::Connected,
         Outcome::Proxy { answer, .. } => *answer != ProxyAnswer::Granted,
-        Outcome::Hello { answer, .. } => !matches!(answer, HelloAnswer::Answered { version: 0x0303, .. }),
+        Outcome::Hello { offer, answer } => {
+            !matches!(answer, HelloAnswer::Answered { version, .. } if offer.takes(*version))
+        }
         Outcome::Chain(chain) => !chain.acceptable(),
         Outcome::Handshake { answer, client_certificate_asked, .. } => {
             *client_certificate_asked && !matches!(answer, HandshakeAnswer::Done { .. })

@@ -396,7 +396,7 @@ impl Walker<'_> {
         if path.until == Layer::Name {
             return Vec::new();
         }
-        join_all(lanes.into_iter().map(|lane| self.lane(path, lane, wait, known))).await
+        join_all(lanes.into_iter().map(|lane| Box::pin(self.lane(path, lane, wait, known)))).await
     }
 
     /// The host and port that a path's sockets go to: the proxy's where there is one.

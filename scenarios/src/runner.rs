@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
-use wsusprobe::cli::target::target;
+use wsusprobe::cli::target::{server, target};
 use wsusprobe::diagnosis;
 use wsusprobe::evidence::Evidence;
 use wsusprobe::facts::Input;
@@ -14,7 +14,7 @@ use wsusprobe::settings::layers::Given;
 use wsusprobe::trust::TrustStore;
 
 use crate::load::Scenario;
-use crate::schema::{Ask, Expect, World};
+use crate::schema::{Ask, Count, Expect, ExpectTls, World};
 use crate::witness;
 use crate::world::{Running, UpError};
 
@@ -113,11 +113,16 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
         anchor.file = anchor.file.replace(&folder, "");
     }
     let world = &scenario.world;
-    let asked = world.ask.unwrap_or(if world.check.is_empty() { Ask::Diagnose } else { Ask::Check });
-    let report = match asked {
+    let report = match world.asks() {
         Ask::Check => {
             let targets: Result<Vec<_>, _> = world.check.iter().map(|url| target(url)).collect();
             run::check(&settings, &store, &targets.map_err(|e| refused(&e))?, &Silent).await
+        }
+        Ask::Tls => {
+            let asked = world.check.first().map(String::as_str).unwrap_or_default();
+            let files: Vec<_> = world.policy.iter().map(|name| running.dir.join(name)).collect();
+            let target = server(asked).map_err(|e| refused(&e))?;
+            run::tls(&settings, &store, &target, &files, &Silent).await
         }
         _ => {
             let flags = usize::from(world.until.is_some()) * 2 + world.args.len();
@@ -160,7 +165,59 @@ pub fn problems(expect: &Expect, report: &Value) -> Vec<String> {
             wrong.push(format!("nothing unknown asks for `{part}`; unknown are {questions:?}"));
         }
     }
+    match (&expect.tls, report["tls"].get(0)) {
+        (None, _) => {}
+        (Some(_), None) => wrong.push("no server was asked what it speaks".to_owned()),
+        (Some(expect), Some(spoken)) => speaks(expect, spoken, &mut wrong),
+    }
     wrong
+}
+
+fn speaks(expect: &ExpectTls, spoken: &Value, wrong: &mut Vec<String>) {
+    let versions = spoken["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let nothing = Vec::new();
+    for version in versions {
+        let name = version["version"].as_str().unwrap_or("");
+        let wanted = expect.versions.get(name).unwrap_or(&nothing);
+        let found = texts(version, "suites", "code");
+        let order = version["order"].as_str();
+        let same = if order == Some("server") { found == *wanted } else { sorted(&found) == sorted(wanted) };
+        if !same {
+            wrong.push(format!("{name} has {found:?}, not {wanted:?}"));
+        }
+        if expect.order.is_some() && found.len() > 1 && order != expect.order.as_deref() {
+            wrong.push(format!("at {name} {order:?} decides, not {:?}", expect.order));
+        }
+    }
+    let asked = |name: &String| versions.iter().any(|v| v["version"].as_str() == Some(name));
+    for name in expect.versions.keys().filter(|name| !asked(name)) {
+        wrong.push(format!("nothing is reported of {name}"));
+    }
+    let sets = [("groups", "name", &expect.groups), ("signatures", "code", &expect.signatures)];
+    for (list, key, wanted) in sets {
+        let found = texts(spoken, list, key);
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| sorted(wanted) != sorted(&found)) {
+            wrong.push(format!("the {list} are {found:?}, not {wanted:?}"));
+        }
+    }
+    let counts: [(&str, Option<Count>); 3] =
+        [("handshakes", expect.handshakes), ("connections", expect.connections), ("rounds", expect.rounds)];
+    for (key, count) in counts {
+        let found = spoken[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        if let Some(count) = count.filter(|count| !count.holds(found)) {
+            wrong.push(format!("{found} {key}, not {count}"));
+        }
+    }
+    let unfinished = spoken["unfinished"].as_str().unwrap_or("");
+    if expect.unfinished.is_empty() != unfinished.is_empty() || !unfinished.contains(&expect.unfinished) {
+        wrong.push(format!("unfinished for `{unfinished}`, not `{}`", expect.unfinished));
+    }
+}
+
+fn sorted(list: &[String]) -> Vec<String> {
+    let mut list = list.to_vec();
+    list.sort();
+    list
 }
 
 fn texts(report: &Value, list: &str, key: &str) -> Vec<String> {
@@ -193,6 +250,49 @@ mod tests {
             ..Expect::default()
         };
         assert_eq!(problems(&expect, &report()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_server_speaks_is_held_to_what_was_written() {
+        let suites =
+            |codes: &[&str]| codes.iter().map(|code| serde_json::json!({ "code": code })).collect::<Value>();
+        let spoken = |order: &str, codes: &[&str]| {
+            serde_json::json!({
+                "verdict": "healthy",
+                "tls": [{
+                    "versions": [
+                        { "version": "TLS 1.3", "order": null, "suites": [] },
+                        { "version": "TLS 1.2", "order": order, "suites": suites(codes) },
+                    ],
+                    "groups": [{ "name": "x25519" }],
+                    "rounds": 7,
+                    "unfinished": "",
+                }],
+            })
+        };
+        let tls = ExpectTls {
+            versions: [("TLS 1.2".to_owned(), vec!["c030".to_owned(), "c02f".to_owned()])].into(),
+            order: Some("server".to_owned()),
+            groups: Some(vec!["x25519".to_owned()]),
+            rounds: Some(Count { least: 0, most: 7 }),
+            ..ExpectTls::default()
+        };
+        let expect = Expect { tls: Some(tls.clone()), ..Expect::default() };
+        assert_eq!(problems(&expect, &spoken("server", &["c030", "c02f"])), Vec::<String>::new());
+        // Another order, one suite more, another who decides, and nothing at all.
+        assert_eq!(problems(&expect, &spoken("server", &["c02f", "c030"])).len(), 1);
+        assert_eq!(problems(&expect, &spoken("server", &["c030", "c02f", "c028"])).len(), 1);
+        assert_eq!(problems(&expect, &spoken("client", &["c02f", "c030"])).len(), 1);
+        assert_eq!(problems(&expect, &serde_json::json!({ "verdict": "healthy" })).len(), 1);
+        let tls = ExpectTls {
+            versions: [("TLS 1.1".to_owned(), vec!["c014".to_owned()])].into(),
+            groups: Some(Vec::new()),
+            rounds: Some(Count { least: 8, most: 9 }),
+            unfinished: "deadline".to_owned(),
+            ..tls
+        };
+        let expect = Expect { tls: Some(tls), ..Expect::default() };
+        assert_eq!(problems(&expect, &spoken("server", &["c030", "c02f"])).len(), 5);
     }
 
     #[test]

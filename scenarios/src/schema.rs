@@ -40,8 +40,18 @@ pub struct World {
     pub about: String,
     /// The command that the probe is given. Default: `diagnose`, or `check` where `check` is not empty.
     pub ask: Option<Ask>,
-    /// The URLs of `check` (or the hosts of `tls`).
+    /// The URLs of `check`, or the one `host:port` of `tls`.
     pub check: Vec<String>,
+    /// Whose client `tls` takes: `ws2012r2`. Becomes the setting `as`.
+    pub r#as: Option<String>,
+    /// Files that tell how the client of `tls` is set: names under `file`, or `config.txt`. Become `--policy`.
+    pub policy: Vec<String>,
+    /// Versions, suites and order alone. Becomes the setting `suites`.
+    pub suites: Option<bool>,
+    /// How `tls` enumerates: `near` or `far`. Becomes the setting `plan`.
+    pub plan: Option<String>,
+    /// One connection at a time. Becomes the setting `polite`.
+    pub polite: Option<bool>,
     /// More arguments, after the command and before the files and URLs.
     pub args: Vec<String>,
     /// `until`: where the walk stops. Becomes `--until`.
@@ -96,7 +106,7 @@ pub enum Ask {
     Diagnose,
     /// `check URL…`
     Check,
-    /// `tls HOST…`
+    /// `tls HOST`
     Tls,
     /// `cert FILE…`
     Cert,
@@ -106,6 +116,13 @@ pub enum Ask {
     Offline,
     /// `verify --since TIME FILE…`
     Verify,
+}
+
+impl World {
+    /// The command that the probe is given.
+    pub fn asks(&self) -> Ask {
+        self.ask.unwrap_or(if self.check.is_empty() { Ask::Diagnose } else { Ask::Check })
+    }
 }
 
 impl Ask {
@@ -135,8 +152,33 @@ pub struct Expect {
     pub ruled_out: Vec<String>,
     /// Each must be part of some question under *unknown*.
     pub unknown: Vec<String>,
+    /// What the first server that was enumerated must be reported to speak.
+    pub tls: Option<ExpectTls>,
     /// What the world must have seen.
     pub journal: ExpectJournal,
+}
+
+/// What the report must say of a server that was asked what it speaks.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectTls {
+    /// The suites by version (`TLS 1.2`), as codes: in order where the server decides, else in any. A version that is
+    /// not named must not be spoken.
+    pub versions: BTreeMap<String, Vec<String>>,
+    /// Who decides, at every version with two suites or more: `server` or `client`.
+    pub order: Option<String>,
+    /// The named groups by IANA's names, in any order.
+    pub groups: Option<Vec<String>>,
+    /// The signature algorithms as codes, in any order.
+    pub signatures: Option<Vec<String>>,
+    /// How many hellos were sent.
+    pub handshakes: Option<Count>,
+    /// How many connections were opened for it.
+    pub connections: Option<Count>,
+    /// How many rounds one after the other.
+    pub rounds: Option<Count>,
+    /// Part of why it is not complete. Default: it is complete.
+    pub unfinished: String,
 }
 
 /// The four verdicts.

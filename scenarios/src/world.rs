@@ -70,6 +70,7 @@ pub struct Running {
     /// it really is.
     pub places: Vec<Place>,
     about: String,
+    ask: Ask,
     cacerts: Vec<String>,
     _servers: Vec<listen::Running>,
     _hole: Option<BlackHole>,
@@ -818,7 +819,17 @@ impl<'a> Builder<'a> {
 
         let mut settings = toml::Table::new();
         let list = |items: Vec<String>| toml::Value::Array(items.into_iter().map(Into::into).collect());
-        let ask = world.ask.unwrap_or(if world.check.is_empty() { Ask::Diagnose } else { Ask::Check });
+        let ask = world.asks();
+        if ask == Ask::Tls && world.check.len() != 1 {
+            return self.impossible("`tls` asks one server: `check` names it");
+        }
+        for name in &world.policy {
+            let written = name == "config.txt" && !world.config.is_empty();
+            if ask != Ask::Tls || !(written || world.file.contains_key(name)) {
+                return self
+                    .impossible(format!("`policy` names files of a `tls` scenario, and `{name}` is none"));
+            }
+        }
         if dns.is_empty() {
             settings.insert("resolver".into(), "none".into());
         } else {
@@ -850,6 +861,15 @@ impl<'a> Builder<'a> {
         settings.insert("at".into(), at.to_string().into());
         settings.insert("timeout".into(), world.timeout.as_deref().unwrap_or("2s").into());
         settings.insert("deadline".into(), world.deadline.as_deref().unwrap_or("20s").into());
+        let text = |value: &Option<String>| value.as_ref().map(|value| value.clone().into());
+        let bare = |value: Option<bool>| value.map(toml::Value::from);
+        let of_tls = [
+            ("as", text(&world.r#as)),
+            ("suites", bare(world.suites)),
+            ("plan", text(&world.plan)),
+            ("polite", bare(world.polite)),
+        ];
+        settings.extend(of_tls.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
         settings.extend(world.settings.iter().map(|(key, value)| (key.clone(), value.clone())));
         let settings_text = settings.to_string();
         write("wsusprobe.toml", settings_text.as_bytes())?;
@@ -859,14 +879,17 @@ impl<'a> Builder<'a> {
         args.extend(world.args.iter().cloned());
         if !world.config.is_empty() && world.config_given.unwrap_or(true) {
             write("config.txt", format_list(&world.config).as_bytes())?;
-            args.push("config.txt".to_owned());
+            if ask != Ask::Tls {
+                args.push("config.txt".to_owned());
+            }
         }
         for (name, file) in &world.file {
             write(name, &self.contents(name, file)?)?;
-            if file.given.unwrap_or(true) {
+            if file.given.unwrap_or(true) && ask != Ask::Tls {
                 args.push(name.clone());
             }
         }
+        args.extend(world.policy.iter().flat_map(|file| ["--policy".to_owned(), file.clone()]));
         args.extend(world.check.iter().cloned());
         Ok(Running {
             settings_text,
@@ -877,6 +900,7 @@ impl<'a> Builder<'a> {
             seed: self.seed,
             places: self.places,
             about: self.scenario.about.clone(),
+            ask,
             cacerts,
             _servers: self.servers,
             _hole: self.hole,
@@ -1011,6 +1035,13 @@ impl Running {
         let through = self.places.iter().find(|place| place.listener == "proxy");
         let proxy = through.map(|p| format!(" --proxy http://{}", p.at)).unwrap_or_default();
         let cacert = self.cacerts.first().map(|file| format!(" --cacert {dir}/{file}")).unwrap_or_default();
+        if self.ask == Ask::Tls {
+            text.push_str("\nWith openssl, whose client is none of Windows':\n");
+            let servers = self.places.iter().filter(|p| !p.listener.ends_with("proxy"));
+            for Place { name, at, .. } in servers.filter(|p| matches!(p.port, 443 | 8531)) {
+                let _ = writeln!(text, "  openssl s_client -connect {at} -servername {name} </dev/null");
+            }
+        }
         text.push_str("\nWith curl:\n");
         let mut shown: Vec<(&str, u16)> = Vec::new();
         for place in self.places.iter().filter(|p| !p.listener.ends_with("proxy")) {

@@ -189,7 +189,7 @@ impl<'a, P: Peer> Asker<'a, P> {
             found.connections += 1;
             found.rounds = found.rounds.max(round);
         }
-        let mut reply = self.peer.ask(&hello, until).await;
+        let mut reply = Box::pin(self.peer.ask(&hello, until)).await;
         drop(permit);
         if reply != Reply::Lost {
             self.found().handshakes += 1;

@@ -146,6 +146,15 @@ impl Client {
         Client { policy: Policy::default(), ..self.clone() }
     }
 
+    /// The same with the suites that its Windows has by default; versions, groups and signature algorithms stay as set.
+    pub fn without_list(&self) -> Client {
+        let mut client = self.clone();
+        client.policy.order = None;
+        client.policy.effective = None;
+        client.policy.local_order = None;
+        client
+    }
+
     /// The same with TLS 1.2 on, whatever the registry, .NET and a missing update make of it: what its suites and groups
     /// would come to.
     pub fn with_tls12(&self) -> Client {

@@ -107,7 +107,9 @@ pub fn hello_with(
 }
 
 /// A client's hello with something of it widened, and the offer to record beside it. None where the client sends none.
-pub fn widened(of: &ClientHello, widening: Widening) -> Option<(Hello, Offer)> {
+/// `groups` are those that the client has for suites that need one: every suite is offered with them where none of its
+/// own suites needed any.
+pub fn widened(of: &ClientHello, widening: Widening, groups: &[u16]) -> Option<(Hello, Offer)> {
     let (mut hello, mut offer) = (of.hello.clone()?, of.offer.clone());
     offer.client = "all".into();
     offer.caller = String::new();
@@ -129,10 +131,10 @@ pub fn widened(of: &ClientHello, widening: Widening) -> Option<(Hello, Offer)> {
             _ => {}
         }
     }
-    if widening.groups && offer.groups.is_empty() {
+    if (widening.groups || widening.suites) && offer.groups.is_empty() {
         // A client without any suite that needs a group sends none.
-        hello.extensions.insert(0, Extension::Groups(WIDE_GROUPS.to_vec()));
-        offer.groups = WIDE_GROUPS.to_vec();
+        offer.groups = if widening.groups { WIDE_GROUPS.to_vec() } else { groups.to_vec() };
+        hello.extensions.extend([Extension::Groups(offer.groups.clone()), Extension::PointFormats]);
     }
     Some((hello, offer))
 }

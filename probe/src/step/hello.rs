@@ -30,7 +30,8 @@ pub async fn meet(
 ) -> (Result<Reading, Broken>, FlightReader) {
     let end = Instant::now() + wait;
     let mut reader = FlightReader::new(until);
-    let mut buffer = [0; 8 * 1024];
+    // On the heap: many such futures stand inside each other, and a stack may be 1 MB.
+    let mut buffer = Vec::with_capacity(8 * 1024);
     let mut random = [0; 32];
     // The random of a handshake that is never finished needs no secrecy, only to differ.
     let entropy = ring::rand::SystemRandom::new();
@@ -40,11 +41,12 @@ pub async fn meet(
         return (Err(Broken::Timeout), reader);
     }
     loop {
-        match timeout_at(end, stream.read(&mut buffer)).await {
+        buffer.clear();
+        match timeout_at(end, stream.read_buf(&mut buffer)).await {
             Err(_) => return (Err(Broken::Timeout), reader),
             Ok(Ok(0)) => return (Err(Broken::Closed), reader),
             Ok(Err(error)) => return (Err(broken(&error)), reader),
-            Ok(Ok(count)) => match reader.push(&buffer[..count]) {
+            Ok(Ok(_)) => match reader.push(&buffer) {
                 Reading::More => {}
                 other => return (Ok(other), reader),
             },

@@ -99,10 +99,10 @@ impl Walker<'_> {
         let (stream, peer, accepted) = match known {
             Some(peer) => (stream, Some(peer.clone()), true),
             None => {
-                let greeted = self.first_flight(path, lane, stream, round_trip, wait).await;
+                let greeted = Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await;
                 if path.ask == Ask::Tls && greeted.speaks_tls {
-                    self.spoken(path, lane, greeted.known, round_trip, wait).await;
-                    self.clients(path, lane, wait).await;
+                    Box::pin(self.spoken(path, lane, greeted.known, round_trip, wait)).await;
+                    Box::pin(self.clients(path, lane, wait)).await;
                 }
                 let (true, chain, peer) = (greeted.passed, greeted.chain, greeted.peer) else {
                     return reached;
@@ -206,7 +206,7 @@ impl Walker<'_> {
                 if silent {
                     self.small_answer(path, lane, wait).await;
                 } else if !plain {
-                    let answered = self.differentials(path, lane, round_trip, wait).await;
+                    let answered = Box::pin(self.differentials(path, lane, round_trip, wait)).await;
                     if broken && !answered && path.proxy.is_some() {
                         self.tunnel_or_policy(path, lane, wait).await;
                     }

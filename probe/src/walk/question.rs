@@ -35,6 +35,8 @@ impl Walker<'_> {
         let client = &self.client.client;
         let own = self.client.hello(name.clone());
         let with_tls12 = client.with_tls12().hello(Caller::Synchronization, name.clone());
+        // What the client would offer beside suites that need a group, where a list leaves it none of those.
+        let groups = client.without_list().with_tls12().hello(Caller::Synchronization, None).offer.groups;
         let mut asks: Vec<(&str, (Hello, Offer))> =
             [(question::TLS10_ALONE, TLS10), (question::TLS11_ALONE, TLS11), (question::TLS13_ALONE, TLS13)]
                 .into_iter()
@@ -48,7 +50,7 @@ impl Walker<'_> {
             (question::EVERYTHING, all),
         ];
         asks.extend(widenings.into_iter().filter_map(|(question, widening)| {
-            schannel::widened(&with_tls12, widening).map(|asked| (question, asked))
+            schannel::widened(&with_tls12, widening, &groups).map(|asked| (question, asked))
         }));
         let mut also = |question, hello: ClientHello| {
             if let Some(greeting) = hello.hello {
@@ -66,7 +68,7 @@ impl Walker<'_> {
         let answered = answers.iter().copied().flatten().next();
         if answered.is_some() {
             let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
-            self.spoken(path, lane, at_12.or(answered), round_trip, wait).await;
+            Box::pin(self.spoken(path, lane, at_12.or(answered), round_trip, wait)).await;
         }
         answered.is_some()
     }

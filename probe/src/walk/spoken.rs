@@ -81,7 +81,8 @@ impl Walker<'_> {
         let target = Target { walker: self, path, lane, wait };
         let found = Mutex::new(Spoken::default());
         let until = self.net.deadline.checked_sub(MARGIN).unwrap_or(self.net.deadline);
-        let asked = enumerate::enumerate(&target, &terms, &found);
+        // On the heap: an enumeration is a large future inside others.
+        let asked = Box::pin(enumerate::enumerate(&target, &terms, &found));
         let cut = tokio::time::timeout_at(tokio::time::Instant::from_std(until), asked).await.is_err();
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         if cut {

@@ -39,10 +39,12 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
         // Its Windows has TLS 1.2 and does not offer it by default.
         because.extend(seen.client.facts.iter().cloned());
         let says = format!(
-            "{} offers {} at most, and {subject} refuses it ({}); the same hello with TLS 1.2 is answered with {met}.{}",
+            "{} offers {} at most, and {subject} refuses it ({}); the same hello with TLS 1.2 is answered: \
+             {met}.{}{}",
             who(own.offer),
             version_name(own.offer.version),
             refused(own.answer),
+            assumed(&seen.client.client.hello(Caller::Synchronization, None)),
             between(own.path)
         );
         given.add(cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely());
@@ -51,13 +53,22 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
     because.extend(off);
     let says = format!(
         "This server's SCHANNEL has TLS 1.2 off for clients: its hello stops at {}, and {subject} refuses it ({}). The same \
-         hello with TLS 1.2 is answered with {met}: the server is not at fault.{}",
+         hello with TLS 1.2 is answered ({met}): the server is not at fault.{}",
         version_name(own.offer.version),
         refused(own.answer),
         between(own.path)
     );
     let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because);
     given.add(if by_log_alone(seen) { found.likely() } else { found });
+}
+
+/// What no source says of a client and was assumed, as sentences.
+fn assumed(hello: &ClientHello) -> String {
+    if hello.inferred.is_empty() {
+        String::new()
+    } else {
+        format!(" Assumed: {}.", hello.inferred.join("; "))
+    }
 }
 
 /// Whether a start-up line of the log, and no value of the registry, says that TLS 1.2 is off: what the line reads is not
@@ -87,7 +98,7 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
     let ours: Vec<String> = own.offer.suites.iter().map(|&suite| suite_name(suite)).collect();
     let says = format!(
         "{} leaves {}, and {subject} takes none of them ({}); it takes {}. The same Windows without its own settings is \
-         answered with {met}.{}{}",
+         answered ({met}).{}{}",
         who(own.offer),
         shortened(&ours),
         refused(own.answer),

@@ -31,7 +31,7 @@ pub(super) fn isolate(seen: &Seen, own: &Own, given: &mut Given) {
     let both = at_12(question::EVERY_GROUP_AND_SIGNATURE);
     let everything = at_12(question::EVERYTHING);
     match (suites, groups, signatures) {
-        (Some(with), None, None) => no_common_cipher(seen, own, with, given),
+        (Some(with), None, None) if both.is_none() => no_common_cipher(seen, own, with, given),
         (_, Some(with), None) => no_common_group(seen, own, with, Role::Cause, given),
         (_, None, Some(with)) => no_common_signature(seen, own, with, Role::Cause, given),
         (None, None, None) if both.is_some() => {
@@ -130,7 +130,7 @@ fn no_common_cipher(seen: &Seen, own: &Own, with: &Observation, given: &mut Give
     );
     let found = cause("tls/no-common-cipher", &subject, says, because);
     // Where more groups or algorithms alone might do as well, it is not proved that it is the suites.
-    let proved = own.asked(question::EVERY_GROUP).is_some() && own.asked(question::EVERY_SIGNATURE).is_some();
+    let proved = own.asked(question::EVERY_GROUP_AND_SIGNATURE).is_some();
     let found = if proved { found } else { found.likely() };
     given.add(weighed(seen, own, found));
     ask_for_the_client(seen, own, given);
