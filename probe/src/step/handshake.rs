@@ -24,14 +24,18 @@ use crate::evidence::{Broken, HandshakeAnswer, Outcome, escape};
 use crate::net::{Stream, broken};
 use crate::trust::TrustStore;
 
+/// How this library calls itself in evidence.
+const LIBRARY: &str = "rustls";
+
 /// What a handshake may go by.
+#[derive(Clone, Copy)]
 pub struct Terms<'a> {
     /// The name in use.
     pub name: &'a str,
     /// The leaf that the chain step accepted, or none: then no chain is accepted.
     pub accepted_leaf: Option<&'a [u8]>,
     /// The version and the suite that the peer chose before: the suite alone is offered where this library speaks it, so
-    /// that the peer shows the same certificate.
+    /// that the peer shows the same certificate. None: whatever this library speaks.
     pub met: Option<(u16, u16)>,
     /// The store of the run.
     pub store: &'a TrustStore,
@@ -169,7 +173,6 @@ impl ResolvesClientCert for Recorder {
 /// Makes a handshake at TLS 1.2, the version that synchronization speaks; at what the peer chose before where the
 /// system's OpenSSL completes what this library does not speak.
 pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome, Option<Stream>) {
-    const LIBRARY: &str = "rustls";
     let mut provider = rustls::crypto::ring::default_provider();
     let chosen = |suite: &rustls::SupportedCipherSuite| {
         terms.met.is_some_and(|(_, chosen)| u16::from(suite.suite()) == chosen)
@@ -210,6 +213,25 @@ pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome,
             }
         };
     (recorder.outcome(answer, LIBRARY), session)
+}
+
+/// Whether the system's OpenSSL did not come to a session, for no reason that has to do with certificates: another suite
+/// may still lead to one, by this library.
+pub fn gave_up(outcome: &Outcome) -> bool {
+    use HandshakeAnswer::{Alert, Broken as End, Failed, OwnLimit};
+    match outcome {
+        Outcome::Handshake { answer, client_certificate_asked: false, library, .. } => {
+            library != LIBRARY
+                && matches!(
+                    answer,
+                    OwnLimit { .. }
+                        | Failed { .. }
+                        | Alert { .. }
+                        | End { how: Broken::Closed | Broken::Reset }
+                )
+        }
+        _ => false,
+    }
 }
 
 fn unnameable() -> HandshakeAnswer {

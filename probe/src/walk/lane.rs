@@ -133,7 +133,16 @@ impl Walker<'_> {
             clock: self.net.clock,
         };
         let began = Began::now();
-        let (outcome, session) = handshake::make(stream, terms, wait).await;
+        let (mut outcome, mut session) = handshake::make(stream, terms, wait).await;
+        if handshake::gave_up(&outcome)
+            && let Some(stream) = self.open(path, lane, wait).await
+        {
+            let terms = handshake::Terms { met: None, ..terms };
+            let (other, reached) = Box::pin(handshake::make(stream, terms, wait)).await;
+            if reached.is_some() {
+                (outcome, session) = (other, reached);
+            }
+        }
         // A server that asked for a certificate and then broke off has said why; every other end is our own.
         let our_limit = matches!(
             outcome,
