@@ -8,6 +8,7 @@ mod real {
     pub mod dns;
     pub mod enumeration;
     pub mod lab;
+    pub mod legacy;
     pub mod nginx;
     pub mod s_server;
     pub mod squid;
@@ -35,7 +36,7 @@ type Case = (&'static str, &'static [&'static str], fn() -> Done);
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let required = std::env::var_os("WSUSPROBE_INTEROP").is_some_and(|value| value == "require");
-    let cases = [nginx(), s_server(), squid(), dns(), lab(), enumeration()].concat();
+    let cases = [nginx(), s_server(), squid(), dns(), lab(), legacy(), enumeration()].concat();
     let trials = cases
         .into_iter()
         .map(|(shows, needs, run)| {
@@ -57,4 +58,4 @@ fn there(need: &str) -> bool {
 }
 
 use real::{dns::cases as dns, enumeration::cases as enumeration, lab::cases as lab, nginx::cases as nginx};
-use real::{s_server::cases as s_server, squid::cases as squid};
+use real::{legacy::cases as legacy, s_server::cases as s_server, squid::cases as squid};

@@ -331,6 +331,16 @@ pub fn evidence(observation: &Observation) -> Vec<String> {
     lines
 }
 
+/// Which TLS library made a session, where the report says so.
+pub fn library(observation: &Observation) -> Option<String> {
+    match &observation.outcome {
+        Outcome::Handshake { library, .. } if !library.is_empty() => {
+            Some(clean(&format!("the TLS library: {library}")))
+        }
+        _ => None,
+    }
+}
+
 /// The peer's first bytes, where they were kept.
 pub fn raw(observation: &Observation) -> Option<String> {
     observation.raw.as_ref().filter(|raw| !raw.is_empty()).map(|raw| clean(&format!("first bytes: {raw}")))

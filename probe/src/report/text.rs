@@ -384,6 +384,11 @@ fn one_path(out: &mut Out, report: &Report, path: &PathInfo) {
                     out.prose(DIM, "                 ", &line);
                 }
             }
+            if out.options.verbose > 0
+                && let Some(library) = describe::library(observations[0])
+            {
+                out.prose(DIM, "                 ", &library);
+            }
             if out.options.verbose > 1 {
                 let skip = usize::from(failed);
                 for raw in observations.iter().skip(skip).filter_map(|o| describe::raw(o)) {

@@ -128,12 +128,21 @@ impl Walker<'_> {
         let terms = handshake::Terms {
             name: &path.target.host,
             accepted_leaf: reached.peer.as_ref().map(|peer| peer.leaf.as_slice()),
-            suite: peer.map(|peer| peer.suite),
+            met: peer.map(|peer| (peer.version, peer.suite)),
             store: self.store,
             clock: self.net.clock,
         };
         let began = Began::now();
-        let (outcome, session) = handshake::make(stream, terms, wait).await;
+        let (mut outcome, mut session) = handshake::make(stream, terms, wait).await;
+        if handshake::gave_up(&outcome)
+            && let Some(stream) = self.open(path, lane, wait).await
+        {
+            let terms = handshake::Terms { met: None, ..terms };
+            let (other, reached) = Box::pin(handshake::make(stream, terms, wait)).await;
+            if reached.is_some() {
+                (outcome, session) = (other, reached);
+            }
+        }
         // A server that asked for a certificate and then broke off has said why; every other end is our own.
         let our_limit = matches!(
             outcome,
@@ -227,8 +236,8 @@ impl Walker<'_> {
             let outcome = Outcome::Chain(Box::new(seen.clone()));
             self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
         }
-        let suite = flight.suite;
-        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, suite });
+        let (version, suite) = (flight.version, flight.suite);
+        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, version, suite });
         greeted.chain = chain;
         greeted
     }
