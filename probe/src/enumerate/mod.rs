@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::codec::tls::{
@@ -76,8 +76,8 @@ pub struct Terms {
     pub suites_only: bool,
     /// The round trip that was measured.
     pub round_trip: Duration,
-    /// A version and a suite that a client's hello met.
-    pub known: Option<(u16, u16)>,
+    /// A version and a suite that a client's hello met, as soon as that is known.
+    pub known: watch::Receiver<Option<Option<(u16, u16)>>>,
 }
 
 /// Asks `peer` everything. What is found is written into `found` as it comes, so that a deadline leaves what there is.
@@ -314,7 +314,11 @@ impl<'a, P: Peer> Asker<'a, P> {
 
     /// Where a client's hello was answered and the longer ones are refused, it is their length that the server does not take.
     async fn in_short(&self) {
-        let Some((known, suite)) = self.terms.known else { return };
+        let mut known = self.terms.known.clone();
+        let Some((known, suite)) = known.wait_for(Option::is_some).await.ok().and_then(|met| met.flatten())
+        else {
+            return;
+        };
         if self.suites_of(known).contains(&suite) {
             return;
         }

@@ -20,9 +20,9 @@ use crate::step::{chain, dial, exchange, handshake, hello, proxy};
 #[derive(Default)]
 pub(super) struct Greeted {
     /// The version and suite chosen, where there was a ServerHello.
-    known: Option<(u16, u16)>,
+    pub(super) known: Option<(u16, u16)>,
     /// Whether what answers may speak TLS at all.
-    speaks_tls: bool,
+    pub(super) speaks_tls: bool,
     /// Whether the flight came whole, at the version offered.
     passed: bool,
     /// The chain, where it was looked at.
@@ -99,11 +99,11 @@ impl Walker<'_> {
         let (stream, peer, accepted) = match known {
             Some(peer) => (stream, Some(peer.clone()), true),
             None => {
-                let greeted = Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await;
-                if path.ask == Ask::Tls && greeted.speaks_tls {
-                    Box::pin(self.spoken(path, lane, greeted.known, round_trip, wait)).await;
-                    Box::pin(self.clients(path, lane, wait)).await;
-                }
+                let greeted = if path.ask == Ask::Tls {
+                    Box::pin(self.tls(path, lane, stream, round_trip, wait)).await
+                } else {
+                    Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await
+                };
                 let (true, chain, peer) = (greeted.passed, greeted.chain, greeted.peer) else {
                     return reached;
                 };
@@ -215,8 +215,8 @@ impl Walker<'_> {
                 if silent {
                     self.small_answer(path, lane, wait).await;
                 } else if !plain {
-                    let answered = Box::pin(self.differentials(path, lane, round_trip, wait)).await;
-                    if broken && !answered && path.proxy.is_some() {
+                    greeted.known = Box::pin(self.differentials(path, lane, round_trip, wait)).await;
+                    if broken && greeted.known.is_none() && path.proxy.is_some() {
                         self.tunnel_or_policy(path, lane, wait).await;
                     }
                 }

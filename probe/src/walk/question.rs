@@ -21,14 +21,14 @@ const UNASSIGNED_SUITE: u16 = 0xdada;
 
 impl Walker<'_> {
     /// Asks again with one difference each: another version, every suite, every group, every signature algorithm, without
-    /// what is set on this server; and what the server speaks at all. Whether any was answered.
+    /// what is set on this server; and what the server speaks at all. The version and suite of an answer.
     pub(super) async fn differentials(
         &self,
         path: &PathInfo,
         lane: Lane,
         round_trip: Duration,
         wait: Duration,
-    ) -> bool {
+    ) -> Option<(u16, u16)> {
         let name = self.server_name(path);
         let none = Widening { suites: false, groups: false, signatures: false };
         let all = Widening { suites: true, groups: true, signatures: true };
@@ -66,12 +66,13 @@ impl Walker<'_> {
             also(question::UNCHANGED, unchanged.hello(Caller::Synchronization, name));
         }
         let answers = self.differ(path, lane, asks, wait).await;
-        let answered = answers.iter().copied().flatten().next();
+        let mut answered = answers.iter().copied().flatten().next();
         if answered.is_some() {
             let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
-            Box::pin(self.spoken(path, lane, at_12.or(answered), round_trip, wait)).await;
+            answered = at_12.or(answered);
+            Box::pin(self.spoken(path, lane, answered, round_trip, wait)).await;
         }
-        answered.is_some()
+        answered
     }
 
     /// Sends hellos side by side, or one after the other where that is asked for.
