@@ -8,6 +8,7 @@ mod real {
     pub mod dns;
     pub mod enumeration;
     pub mod lab;
+    pub mod legacy;
     pub mod nginx;
     pub mod proxies;
     pub mod s_server;
@@ -38,7 +39,7 @@ type Case = (&'static str, &'static [&'static str], fn() -> Done);
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let required = std::env::var_os("WSUSPROBE_INTEROP").is_some_and(|value| value == "require");
-    let cases = [nginx(), s_server(), squid(), proxies(), dns(), lab(), enumeration()].concat();
+    let cases = [nginx(), s_server(), squid(), proxies(), dns(), lab(), legacy(), enumeration()].concat();
     let trials = cases
         .into_iter()
         .map(|(shows, needs, run)| {
@@ -63,5 +64,6 @@ fn there(need: &str) -> bool {
     }
 }
 
+use real::squid::cases as squid;
 use real::{dns::cases as dns, enumeration::cases as enumeration, lab::cases as lab, nginx::cases as nginx};
-use real::{proxies::cases as proxies, s_server::cases as s_server, squid::cases as squid};
+use real::{legacy::cases as legacy, proxies::cases as proxies, s_server::cases as s_server};

@@ -66,7 +66,14 @@ fn ended(path: &PathInfo, observation: &Observation) -> bool {
     match &observation.outcome {
         Outcome::Dial { answer, .. } => *answer != DialAnswer::Connected,
         Outcome::Proxy { answer, .. } => *answer != ProxyAnswer::Granted,
-        Outcome::Hello { answer, .. } => !matches!(answer, HelloAnswer::Answered { version: 0x0303, .. }),
+        // What a client goes on from was offered, and came whole.
+        Outcome::Hello { offer, answer } => match answer {
+            HelloAnswer::Answered { version, suite, complete, .. } => {
+                let offered = *version == offer.version || offer.versions.contains(version);
+                !(offered && offer.suites.contains(suite) && *complete)
+            }
+            _ => true,
+        },
         Outcome::Chain(chain) => !chain.acceptable(),
         Outcome::Handshake { answer, client_certificate_asked, .. } => {
             *client_certificate_asked && !matches!(answer, HandshakeAnswer::Done { .. })

@@ -6,7 +6,7 @@ use crate::evidence::{
     HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
     ProxyAnswer, SoapAnswer, Spoken, Validity, escape,
 };
-use crate::schannel::REFERENCE;
+use crate::schannel::profile;
 
 /// The longest text of a report that is printed in one piece.
 const LIMIT: usize = 2000;
@@ -109,7 +109,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Proxy { asked, answer } => format!("{asked}: {}", proxy(answer)),
         Outcome::Hello { offer, answer } => {
             // Which client it is taken for is part of what the answer proves.
-            let client = if offer.client == REFERENCE.id { REFERENCE.name } else { "every client" };
+            let client = profile(&offer.client).map_or("every client", |profile| profile.name);
             format!("hello of {client} up to {}: {}", version_name(offer.version), hello(answer))
         }
         Outcome::Spoken(spoken) => spoken_line(spoken),
@@ -329,6 +329,16 @@ pub fn evidence(observation: &Observation) -> Vec<String> {
         lines.extend(raw(observation));
     }
     lines
+}
+
+/// Which TLS library made a session, where the report says so.
+pub fn library(observation: &Observation) -> Option<String> {
+    match &observation.outcome {
+        Outcome::Handshake { library, .. } if !library.is_empty() => {
+            Some(clean(&format!("the TLS library: {library}")))
+        }
+        _ => None,
+    }
 }
 
 /// The peer's first bytes, where they were kept.

@@ -280,6 +280,9 @@ pub enum Outcome {
         verifier: String,
         /// Whether the server asked for a client certificate.
         client_certificate_asked: bool,
+        /// The TLS library that made it: `rustls`, or the system's, as `OpenSSL 3.0.19`. Empty: an older report.
+        #[serde(default)]
+        library: String,
     },
     /// An HTTP request was sent.
     Http {

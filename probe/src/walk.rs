@@ -134,6 +134,8 @@ struct Walker<'a> {
 struct Peer {
     /// Its leaf, DER.
     leaf: Vec<u8>,
+    /// The version that it chose.
+    version: u16,
     /// The suite that it chose: with another it may show another certificate.
     suite: u16,
 }

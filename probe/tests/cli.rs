@@ -112,7 +112,7 @@ fn list_has_every_finding_and_explain_its_page() {
     let list = stdout(&output);
     assert!(list.contains("trust/missing-intermediate"));
     let ids: Vec<&str> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(ids.len(), 136);
+    assert_eq!(ids.len(), 138);
     let output = run("list", &["explain", "dial/refused"]);
     assert_eq!(output.status.code(), Some(0));
     let page = stdout(&output);

@@ -264,6 +264,49 @@ mod tests {
     }
 
     #[test]
+    fn what_a_server_speaks_is_held_to_what_was_written() {
+        let suites =
+            |codes: &[&str]| codes.iter().map(|code| serde_json::json!({ "code": code })).collect::<Value>();
+        let spoken = |order: &str, codes: &[&str]| {
+            serde_json::json!({
+                "verdict": "healthy",
+                "tls": [{
+                    "versions": [
+                        { "version": "TLS 1.3", "order": null, "suites": [] },
+                        { "version": "TLS 1.2", "order": order, "suites": suites(codes) },
+                    ],
+                    "groups": [{ "name": "x25519" }],
+                    "rounds": 7,
+                    "unfinished": "",
+                }],
+            })
+        };
+        let tls = ExpectTls {
+            versions: [("TLS 1.2".to_owned(), vec!["c030".to_owned(), "c02f".to_owned()])].into(),
+            order: Some("server".to_owned()),
+            groups: Some(vec!["x25519".to_owned()]),
+            rounds: Some(Count { least: 0, most: 7 }),
+            ..ExpectTls::default()
+        };
+        let expect = Expect { tls: Some(tls.clone()), ..Expect::default() };
+        assert_eq!(problems(&expect, &spoken("server", &["c030", "c02f"])), Vec::<String>::new());
+        // Another order, one suite more, another who decides, and nothing at all.
+        assert_eq!(problems(&expect, &spoken("server", &["c02f", "c030"])).len(), 1);
+        assert_eq!(problems(&expect, &spoken("server", &["c030", "c02f", "c028"])).len(), 1);
+        assert_eq!(problems(&expect, &spoken("client", &["c02f", "c030"])).len(), 1);
+        assert_eq!(problems(&expect, &serde_json::json!({ "verdict": "healthy" })).len(), 1);
+        let tls = ExpectTls {
+            versions: [("TLS 1.1".to_owned(), vec!["c014".to_owned()])].into(),
+            groups: Some(Vec::new()),
+            rounds: Some(Count { least: 8, most: 9 }),
+            unfinished: "deadline".to_owned(),
+            ..tls
+        };
+        let expect = Expect { tls: Some(tls), ..Expect::default() };
+        assert_eq!(problems(&expect, &spoken("server", &["c030", "c02f"])).len(), 5);
+    }
+
+    #[test]
     fn order_counts_and_so_does_everything_else() {
         let expect = Expect {
             findings: vec!["wsus/replica-note".to_owned(), "trust/expired".to_owned()],

@@ -310,3 +310,28 @@ async fn a_policy_of_a_world_is_the_peers() {
         assert!(answer.windows(2).any(|pair| pair == holds), "{answer:02x?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_is_asked_with_its_keys_and_its_policies() {
+    let world = "about = 'x'\nask = 'tls'\ncheck = ['upstream.example.com:8531']\nas = 'ws2012r2'\nplan = 'far'\n\
+        suites = true\npolicy = ['list.txt']\n[file.'list.txt']\ntext = 'x'\n[file.'other.txt']\ntext = 'y'\n\
+        [upstream]\nname = 'upstream.example.com'\n[upstream.port.8531]\n";
+    let (_home, running) = up(&[("worlds/w.toml", world)], "w");
+    assert_eq!(running.args, ["tls", "--policy", "list.txt", "upstream.example.com:8531"]);
+    let settings: toml::Table = running.settings_text.parse().unwrap();
+    assert_eq!(settings["as"].as_str(), Some("ws2012r2"));
+    assert_eq!((settings["plan"].as_str(), settings["suites"].as_bool()), (Some("far"), Some(true)));
+    let said = running.describe();
+    let at = running.places[0].at;
+    assert!(said.contains(&format!("s_client -connect {at} -servername upstream.example.com")), "{said}");
+    for (from, to, says) in
+        [("'list.txt'", "'gone.txt'", "gone.txt"), ("'upstream.example.com:8531'", "'a', 'b'", "one server")]
+    {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("worlds")).unwrap();
+        std::fs::write(home.path().join("worlds/w.toml"), world.replacen(from, to, 1)).unwrap();
+        let scenario = load::by_name(home.path(), "w").unwrap();
+        let error = World::up(&scenario, &home.path().join("run")).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -14,15 +14,13 @@ pub(crate) fn cases() -> Vec<Case> {
         ("s_server: an ordinary TLS 1.2 is healthy", &["openssl"], healthy),
         ("s_server: TLS 1.0 alone", &["openssl"], tls10),
         ("s_server: TLS 1.1 alone", &["openssl"], tls11),
-        ("s_server: CBC alone is our own limit", &["openssl"], cbc),
-        ("s_server: DHE alone is our own limit", &["openssl"], dhe),
         ("s_server: a suite that the reference client has not", &["openssl"], chacha),
         ("s_server: a client certificate is demanded", &["openssl"], client_certificate),
     ];
     list.to_vec()
 }
 
-fn against(arguments: &str) -> Result<Ran, String> {
+pub(crate) fn against(arguments: &str) -> Result<Ran, String> {
     let (dir, at, site) = (folder(), port(), Site::new());
     site.issue(&Site::usual(HOST)).write(dir.path());
     let root = site.root(dir.path());
@@ -55,18 +53,6 @@ fn tls10() -> Done {
 
 fn tls11() -> Done {
     old("-tls1_1", "TLS 1.1")
-}
-
-fn cbc() -> Done {
-    let ran = against("-tls1_2 -cipher ECDHE-RSA-AES256-SHA384")?;
-    ran.expect("undetermined", &[])?.leaves_open("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384")?;
-    Ok(())
-}
-
-fn dhe() -> Done {
-    let ran = against("-tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384")?;
-    ran.expect("undetermined", &[])?.leaves_open("TLS_DHE_RSA_WITH_AES_256_GCM_SHA384")?;
-    Ok(())
 }
 
 fn chacha() -> Done {

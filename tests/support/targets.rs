@@ -66,7 +66,7 @@ impl Target {
 }
 
 /// Group ffdhe2048 of RFC 7919, which takes no time to make.
-const DH: &str = "-----BEGIN DH PARAMETERS-----
+pub const DH: &str = "-----BEGIN DH PARAMETERS-----
 MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
 +8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
 87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7

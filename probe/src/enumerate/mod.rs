@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::codec::tls::{
@@ -59,8 +59,8 @@ pub enum Reply {
     NotTls,
     /// There was no connection to send it over.
     Lost,
-    /// A ServerHello that is no use of what was offered, as the asker has it: a lower version, an oddity.
-    Aside,
+    /// A ServerHello that is no use of what was offered, as the asker has it, and what it is.
+    Aside(&'static str),
 }
 
 /// How a server is asked.
@@ -76,8 +76,8 @@ pub struct Terms {
     pub suites_only: bool,
     /// The round trip that was measured.
     pub round_trip: Duration,
-    /// A version and a suite that a client's hello met.
-    pub known: Option<(u16, u16)>,
+    /// A version and a suite that a client's hello met, as soon as that is known.
+    pub known: watch::Receiver<Option<Option<(u16, u16)>>>,
 }
 
 /// Asks `peer` everything. What is found is written into `found` as it comes, so that a deadline leaves what there is.
@@ -219,7 +219,12 @@ impl<'a, P: Peer> Asker<'a, P> {
             };
             let other_version = flight.version != hello.highest();
             if other_version || oddity.is_some() {
-                reply = Reply::Aside;
+                let what = match &oddity {
+                    Some(Oddity::AlertAfter { .. }) => "answered, and broken off with an alert",
+                    Some(_) => "answered with what was not offered",
+                    None => "answered with another version",
+                };
+                reply = Reply::Aside(what);
             }
             if let Some(oddity) = oddity {
                 let odd = &mut self.found().odd;
@@ -291,7 +296,8 @@ impl<'a, P: Peer> Asker<'a, P> {
     /// Writes down what a version's refusal is, unless one stands there.
     fn refused(&self, version: u16, told: &Told) {
         let words = match &told.reply {
-            Reply::Flight(_) | Reply::Aside => return,
+            Reply::Flight(_) => return,
+            Reply::Aside(what) => (*what).into(),
             Reply::Alert(code) => format!("alert {code}, {}", alert_name(*code)),
             Reply::Closed => "closed".into(),
             Reply::Reset => "reset".into(),
@@ -308,7 +314,11 @@ impl<'a, P: Peer> Asker<'a, P> {
 
     /// Where a client's hello was answered and the longer ones are refused, it is their length that the server does not take.
     async fn in_short(&self) {
-        let Some((known, suite)) = self.terms.known else { return };
+        let mut known = self.terms.known.clone();
+        let Some((known, suite)) = known.wait_for(Option::is_some).await.ok().and_then(|met| met.flatten())
+        else {
+            return;
+        };
         if self.suites_of(known).contains(&suite) {
             return;
         }

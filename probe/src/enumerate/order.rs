@@ -109,9 +109,11 @@ impl<P: Peer> Asker<'_, P> {
         (who, first.round.max(second.round))
     }
 
-    /// Whether the server prefers `one`, asked with the other in front.
+    /// Whether the server prefers `one`, asked with the other in front. ChaCha20 never stands in front of another: some
+    /// servers give it, whatever their order, to clients that prefer it.
     async fn prefers(&self, version: u16, one: u16, other: u16, after: u32) -> (bool, u32) {
-        let told = self.ask(self.hello(version, &[other, one]), Until::ServerHello, after).await;
+        let pair = if is_chacha(other) && !is_chacha(one) { [one, other] } else { [other, one] };
+        let told = self.ask(self.hello(version, &pair), Until::ServerHello, after).await;
         (told.suite() != Some(other), told.round)
     }
 
@@ -199,6 +201,10 @@ impl<P: Peer> Asker<'_, P> {
         }
         (merged, round)
     }
+}
+
+fn is_chacha(suite: u16) -> bool {
+    matches!(suite, 0x1303 | 0xcca8..=0xccae)
 }
 
 /// By how many answers a list is contradicted: every answer says that the chosen suite comes before all others offered.

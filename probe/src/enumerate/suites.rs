@@ -15,7 +15,7 @@ use crate::evidence::{SpokenPlan, SuiteOrder};
 const GROUPS: usize = 6;
 /// After how many answers a list that was followed is worth taking apart, and into how many parts.
 const TELLING: usize = 3;
-const CHAINS: usize = 6;
+const CHAINS: usize = 4;
 /// The most suites of a hello where a server seems not to take long ones.
 const SHORT: usize = 24;
 

@@ -86,7 +86,7 @@ fn find(server: &Server, plan: SpokenPlan, suites_only: bool) -> Spoken {
         rate: None,
         suites_only,
         round_trip: Duration::from_millis(1),
-        known: server.versions.last().map(|(version, suites)| (*version, suites[0])),
+        known: watch::channel(Some(server.versions.last().map(|(version, suites)| (*version, suites[0])))).1,
     };
     let found = Mutex::new(Spoken::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -255,7 +255,7 @@ fn an_answer_that_was_not_offered_is_odd_and_no_suite() {
         rate: None,
         suites_only: false,
         round_trip: Duration::ZERO,
-        known: None,
+        known: watch::channel(Some(None)).1,
     };
     let found = Mutex::new(Spoken::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -9,7 +9,9 @@ use anstyle::{AnsiColor, Style};
 use super::Report;
 use crate::describe::{self, Mark, clean};
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
-use crate::evidence::{HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, SoapAnswer};
+use crate::evidence::{
+    HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
+};
 use crate::facts::{Statement, SyncEvent};
 use crate::pages;
 use crate::settings::Settings;
@@ -88,6 +90,9 @@ pub fn verdict_line(report: &Report, shown: &[&Finding]) -> String {
 
 /// What a verdict means for what is there already.
 fn carries_on(report: &Report) -> [&'static str; 2] {
+    if report.paths.iter().any(|path| path.needed && path.role == PathRole::Tls) {
+        return ["This is what one server's TLS speaks;", "no synchronization was tried."];
+    }
     // Some address of a needed path came to its end, and another did not.
     let partly = report.paths.iter().filter(|path| path.needed).any(|path| {
         let own = own(report, path);
@@ -378,6 +383,11 @@ fn one_path(out: &mut Out, report: &Report, path: &PathInfo) {
                 for line in describe::evidence(observation) {
                     out.prose(DIM, "                 ", &line);
                 }
+            }
+            if out.options.verbose > 0
+                && let Some(library) = describe::library(observations[0])
+            {
+                out.prose(DIM, "                 ", &library);
             }
             if out.options.verbose > 1 {
                 let skip = usize::from(failed);

@@ -156,6 +156,10 @@ fn hello(seen: &Seen, own: &Own, given: &mut Given) {
             let raw = observation.raw.as_deref().unwrap_or_default();
             let what = match looks {
                 Looks::TooLarge => "sends more than any first flight of TLS holds",
+                // A handshake record, as written in the report.
+                _ if raw.starts_with("\\x16\\x03") => {
+                    "begins as TLS does and sends no ServerHello that can be read"
+                }
                 _ => "speaks no TLS",
             };
             let says = format!(

@@ -146,12 +146,14 @@ impl Client {
         Client { policy: Policy::default(), ..self.clone() }
     }
 
-    /// The same with the suites that its Windows has by default; versions, groups and signature algorithms stay as set.
-    pub fn without_list(&self) -> Client {
+    /// The same with the suites that its Windows has by default, neither listed nor switched off; versions and curves stay
+    /// as set.
+    pub fn with_every_default(&self) -> Client {
         let mut client = self.clone();
         client.policy.order = None;
         client.policy.effective = None;
         client.policy.local_order = None;
+        client.policy.switches.clear();
         client
     }
 

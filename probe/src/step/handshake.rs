@@ -2,6 +2,11 @@
 //!
 //! Its verifier writes down what the library says of the chain and lets the chain step's answer decide: a peer whose
 //! chain is not accepted gets no request from us.
+//!
+//! A build with the feature `legacy-sessions` has the system's OpenSSL complete what the library does not speak.
+
+#[cfg(all(feature = "legacy-sessions", target_os = "linux"))]
+mod legacy;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,15 +24,19 @@ use crate::evidence::{Broken, HandshakeAnswer, Outcome, escape};
 use crate::net::{Stream, broken};
 use crate::trust::TrustStore;
 
+/// How this library calls itself in evidence.
+const LIBRARY: &str = "rustls";
+
 /// What a handshake may go by.
+#[derive(Clone, Copy)]
 pub struct Terms<'a> {
     /// The name in use.
     pub name: &'a str,
     /// The leaf that the chain step accepted, or none: then no chain is accepted.
     pub accepted_leaf: Option<&'a [u8]>,
-    /// The suite that the peer chose before: it alone is offered where this library speaks it, so that the peer shows
-    /// the same certificate.
-    pub suite: Option<u16>,
+    /// The version and the suite that the peer chose before: the suite alone is offered where this library speaks it, so
+    /// that the peer shows the same certificate. None: whatever this library speaks.
+    pub met: Option<(u16, u16)>,
     /// The store of the run.
     pub store: &'a TrustStore,
     /// The clock of the run.
@@ -44,6 +53,62 @@ struct Recorder {
     asked_certificate: Mutex<bool>,
 }
 
+impl Recorder {
+    fn new(terms: &Terms<'_>, provider: &Arc<CryptoProvider>) -> Recorder {
+        let mut roots = RootCertStore::empty();
+        let anchors = terms.store.anchors_of(terms.name).unwrap_or_default();
+        for certificate in terms.store.trusted().iter().chain(&anchors) {
+            let _ = roots.add(CertificateDer::from(certificate.der.as_slice()));
+        }
+        let webpki = (!roots.is_empty())
+            .then(|| WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()))
+            .and_then(|builder| builder.build().ok());
+        Recorder {
+            webpki,
+            provider: provider.clone(),
+            accepted_leaf: terms.accepted_leaf.map(<[u8]>::to_vec),
+            clock: UnixTime::since_unix_epoch(Duration::from_secs(terms.clock.as_second().max(0) as u64)),
+            said: Mutex::default(),
+            asked_certificate: Mutex::default(),
+        }
+    }
+
+    /// Writes webpki's opinion of a chain down, and says whether its leaf is the accepted one.
+    fn accepts(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+    ) -> bool {
+        let verdict = match &self.webpki {
+            Some(webpki) => {
+                webpki.verify_server_cert(leaf, intermediates, name, ocsp, self.clock).map(|_| ())
+            }
+            None => Err(rustls::CertificateError::UnknownIssuer.into()),
+        };
+        if let Ok(mut said) = self.said.lock() {
+            *said = verdict.err().map(|error| escape(&error.to_string(), 200)).unwrap_or_default();
+        }
+        self.accepted_leaf.as_deref() == Some(leaf.as_ref())
+    }
+
+    fn asked(&self) {
+        if let Ok(mut asked) = self.asked_certificate.lock() {
+            *asked = true;
+        }
+    }
+
+    fn outcome(&self, answer: HandshakeAnswer, library: &str) -> Outcome {
+        Outcome::Handshake {
+            answer,
+            verifier: self.said.lock().map(|said| said.clone()).unwrap_or_default(),
+            client_certificate_asked: self.asked_certificate.lock().is_ok_and(|asked| *asked),
+            library: library.into(),
+        }
+    }
+}
+
 impl ServerCertVerifier for Recorder {
     fn verify_server_cert(
         &self,
@@ -53,16 +118,7 @@ impl ServerCertVerifier for Recorder {
         ocsp: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = match &self.webpki {
-            Some(webpki) => {
-                webpki.verify_server_cert(leaf, intermediates, name, ocsp, self.clock).map(|_| ())
-            }
-            None => Err(rustls::CertificateError::UnknownIssuer.into()),
-        };
-        if let (Err(error), Ok(mut said)) = (verdict, self.said.lock()) {
-            *said = escape(&error.to_string(), 200);
-        }
-        if self.accepted_leaf.as_deref() == Some(leaf.as_ref()) {
+        if self.accepts(leaf, intermediates, name, ocsp) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(rustls::CertificateError::ApplicationVerificationFailure.into())
@@ -104,9 +160,7 @@ impl ServerCertVerifier for Recorder {
 
 impl ResolvesClientCert for Recorder {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
-        if let Ok(mut asked) = self.asked_certificate.lock() {
-            *asked = true;
-        }
+        self.asked();
         None
     }
 
@@ -116,30 +170,28 @@ impl ResolvesClientCert for Recorder {
     }
 }
 
-/// Makes a TLS 1.2 handshake, the version that synchronization speaks.
+/// Makes a handshake at TLS 1.2, the version that synchronization speaks; at what the peer chose before where the
+/// system's OpenSSL completes what this library does not speak.
 pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome, Option<Stream>) {
     let mut provider = rustls::crypto::ring::default_provider();
-    let chosen = |suite: &rustls::SupportedCipherSuite| Some(u16::from(suite.suite())) == terms.suite;
-    if provider.cipher_suites.iter().any(chosen) {
+    let chosen = |suite: &rustls::SupportedCipherSuite| {
+        terms.met.is_some_and(|(_, chosen)| u16::from(suite.suite()) == chosen)
+    };
+    let spoken = provider.cipher_suites.iter().any(chosen);
+    if spoken {
         provider.cipher_suites.retain(chosen);
     }
     let provider = Arc::new(provider);
-    let mut roots = RootCertStore::empty();
-    let anchors = terms.store.anchors_of(terms.name).unwrap_or_default();
-    for certificate in terms.store.trusted().iter().chain(&anchors) {
-        let _ = roots.add(CertificateDer::from(certificate.der.as_slice()));
+    let recorder = Arc::new(Recorder::new(&terms, &provider));
+    let Ok(name) = ServerName::try_from(terms.name.to_string()) else {
+        return (recorder.outcome(unnameable(), LIBRARY), None);
+    };
+    #[cfg(all(feature = "legacy-sessions", target_os = "linux"))]
+    if let Some((version, suite)) = terms.met
+        && !(spoken && version == TLS12)
+    {
+        return legacy::make(stream, version, suite, name, recorder, wait).await;
     }
-    let webpki = (!roots.is_empty())
-        .then(|| WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok())
-        .flatten();
-    let recorder = Arc::new(Recorder {
-        webpki,
-        provider: provider.clone(),
-        accepted_leaf: terms.accepted_leaf.map(<[u8]>::to_vec),
-        clock: UnixTime::since_unix_epoch(Duration::from_secs(terms.clock.as_second().max(0) as u64)),
-        said: Mutex::default(),
-        asked_certificate: Mutex::default(),
-    });
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS12])
         .map(|builder| {
@@ -148,25 +200,42 @@ pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome,
                 .with_custom_certificate_verifier(recorder.clone())
                 .with_client_cert_resolver(recorder.clone())
         });
-    let outcome = |answer: HandshakeAnswer| Outcome::Handshake {
-        answer,
-        verifier: recorder.said.lock().map(|said| said.clone()).unwrap_or_default(),
-        client_certificate_asked: recorder.asked_certificate.lock().is_ok_and(|asked| *asked),
-    };
-    let (Ok(config), Ok(name)) = (config, ServerName::try_from(terms.name.to_string())) else {
-        let why = "the name in use cannot stand in a TLS hello".into();
-        return (outcome(HandshakeAnswer::OwnLimit { why }), None);
-    };
-    match timeout(wait, TlsConnector::from(Arc::new(config)).connect(name, stream)).await {
-        Err(_) => (outcome(HandshakeAnswer::Broken { how: Broken::Timeout }), None),
-        Ok(Err(error)) => (outcome(failed(&error)), None),
-        Ok(Ok(session)) => {
-            let (_, state) = session.get_ref();
-            let version = state.protocol_version().map_or(TLS12, u16::from);
-            let suite = state.negotiated_cipher_suite().map_or(0, |suite| u16::from(suite.suite()));
-            (outcome(HandshakeAnswer::Done { version, suite }), Some(Box::new(session) as Stream))
+    let Ok(config) = config else { return (recorder.outcome(unnameable(), LIBRARY), None) };
+    let (answer, session) =
+        match timeout(wait, TlsConnector::from(Arc::new(config)).connect(name, stream)).await {
+            Err(_) => (HandshakeAnswer::Broken { how: Broken::Timeout }, None),
+            Ok(Err(error)) => (failed(&error), None),
+            Ok(Ok(session)) => {
+                let (_, state) = session.get_ref();
+                let version = state.protocol_version().map_or(TLS12, u16::from);
+                let suite = state.negotiated_cipher_suite().map_or(0, |suite| u16::from(suite.suite()));
+                (HandshakeAnswer::Done { version, suite }, Some(Box::new(session) as Stream))
+            }
+        };
+    (recorder.outcome(answer, LIBRARY), session)
+}
+
+/// Whether the system's OpenSSL did not come to a session, for no reason that has to do with certificates: another suite
+/// may still lead to one, by this library.
+pub fn gave_up(outcome: &Outcome) -> bool {
+    use HandshakeAnswer::{Alert, Broken as End, Failed, OwnLimit};
+    match outcome {
+        Outcome::Handshake { answer, client_certificate_asked: false, library, .. } => {
+            library != LIBRARY
+                && matches!(
+                    answer,
+                    OwnLimit { .. }
+                        | Failed { .. }
+                        | Alert { .. }
+                        | End { how: Broken::Closed | Broken::Reset }
+                )
         }
+        _ => false,
     }
+}
+
+fn unnameable() -> HandshakeAnswer {
+    HandshakeAnswer::OwnLimit { why: "the name in use cannot stand in a TLS hello".into() }
 }
 
 fn failed(error: &std::io::Error) -> HandshakeAnswer {

@@ -20,9 +20,9 @@ use crate::step::{chain, dial, exchange, handshake, hello, proxy};
 #[derive(Default)]
 pub(super) struct Greeted {
     /// The version and suite chosen, where there was a ServerHello.
-    known: Option<(u16, u16)>,
+    pub(super) known: Option<(u16, u16)>,
     /// Whether what answers may speak TLS at all.
-    speaks_tls: bool,
+    pub(super) speaks_tls: bool,
     /// Whether the flight came whole, at the version offered.
     passed: bool,
     /// The chain, where it was looked at.
@@ -99,11 +99,11 @@ impl Walker<'_> {
         let (stream, peer, accepted) = match known {
             Some(peer) => (stream, Some(peer.clone()), true),
             None => {
-                let greeted = Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await;
-                if path.ask == Ask::Tls && greeted.speaks_tls {
-                    Box::pin(self.spoken(path, lane, greeted.known, round_trip, wait)).await;
-                    Box::pin(self.clients(path, lane, wait)).await;
-                }
+                let greeted = if path.ask == Ask::Tls {
+                    Box::pin(self.tls(path, lane, stream, round_trip, wait)).await
+                } else {
+                    Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await
+                };
                 let (true, chain, peer) = (greeted.passed, greeted.chain, greeted.peer) else {
                     return reached;
                 };
@@ -128,12 +128,21 @@ impl Walker<'_> {
         let terms = handshake::Terms {
             name: &path.target.host,
             accepted_leaf: reached.peer.as_ref().map(|peer| peer.leaf.as_slice()),
-            suite: peer.map(|peer| peer.suite),
+            met: peer.map(|peer| (peer.version, peer.suite)),
             store: self.store,
             clock: self.net.clock,
         };
         let began = Began::now();
-        let (outcome, session) = handshake::make(stream, terms, wait).await;
+        let (mut outcome, mut session) = handshake::make(stream, terms, wait).await;
+        if handshake::gave_up(&outcome)
+            && let Some(stream) = self.open(path, lane, wait).await
+        {
+            let terms = handshake::Terms { met: None, ..terms };
+            let (other, reached) = Box::pin(handshake::make(stream, terms, wait)).await;
+            if reached.is_some() {
+                (outcome, session) = (other, reached);
+            }
+        }
         // A server that asked for a certificate and then broke off has said why; every other end is our own.
         let our_limit = matches!(
             outcome,
@@ -206,8 +215,8 @@ impl Walker<'_> {
                 if silent {
                     self.small_answer(path, lane, wait).await;
                 } else if !plain {
-                    let answered = Box::pin(self.differentials(path, lane, round_trip, wait)).await;
-                    if broken && !answered && path.proxy.is_some() {
+                    greeted.known = Box::pin(self.differentials(path, lane, round_trip, wait)).await;
+                    if broken && greeted.known.is_none() && path.proxy.is_some() {
                         self.tunnel_or_policy(path, lane, wait).await;
                     }
                 }
@@ -227,8 +236,8 @@ impl Walker<'_> {
             let outcome = Outcome::Chain(Box::new(seen.clone()));
             self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
         }
-        let suite = flight.suite;
-        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, suite });
+        let (version, suite) = (flight.version, flight.suite);
+        greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, version, suite });
         greeted.chain = chain;
         greeted
     }

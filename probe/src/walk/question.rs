@@ -21,22 +21,23 @@ const UNASSIGNED_SUITE: u16 = 0xdada;
 
 impl Walker<'_> {
     /// Asks again with one difference each: another version, every suite, every group, every signature algorithm, without
-    /// what is set on this server; and what the server speaks at all. Whether any was answered.
+    /// what is set on this server; and what the server speaks at all. The version and suite of an answer.
     pub(super) async fn differentials(
         &self,
         path: &PathInfo,
         lane: Lane,
         round_trip: Duration,
         wait: Duration,
-    ) -> bool {
+    ) -> Option<(u16, u16)> {
         let name = self.server_name(path);
         let none = Widening { suites: false, groups: false, signatures: false };
         let all = Widening { suites: true, groups: true, signatures: true };
         let client = &self.client.client;
         let own = self.client.hello(name.clone());
         let with_tls12 = client.with_tls12().hello(Caller::Synchronization, name.clone());
-        // What the client would offer beside suites that need a group, where a list leaves it none of those.
-        let groups = client.without_list().with_tls12().hello(Caller::Synchronization, None).offer.groups;
+        // What the client would offer beside suites that need a group, where what is set leaves it none of those.
+        let groups =
+            client.with_every_default().with_tls12().hello(Caller::Synchronization, None).offer.groups;
         let mut asks: Vec<(&str, (Hello, Offer))> =
             [(question::TLS10_ALONE, TLS10), (question::TLS11_ALONE, TLS11), (question::TLS13_ALONE, TLS13)]
                 .into_iter()
@@ -65,12 +66,13 @@ impl Walker<'_> {
             also(question::UNCHANGED, unchanged.hello(Caller::Synchronization, name));
         }
         let answers = self.differ(path, lane, asks, wait).await;
-        let answered = answers.iter().copied().flatten().next();
+        let mut answered = answers.iter().copied().flatten().next();
         if answered.is_some() {
             let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
-            Box::pin(self.spoken(path, lane, at_12.or(answered), round_trip, wait)).await;
+            answered = at_12.or(answered);
+            Box::pin(self.spoken(path, lane, answered, round_trip, wait)).await;
         }
-        answered.is_some()
+        answered
     }
 
     /// Sends hellos side by side, or one after the other where that is asked for.

@@ -3,10 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join;
+use tokio::sync::watch;
+
+use super::lane::Greeted;
 use super::{Began, Walker};
 use crate::codec::tls::{Hello, Reading, Until};
 use crate::enumerate::{self, FAR, Peer, Reply, Terms};
 use crate::evidence::{Broken, Layer, Outcome, PathInfo, Spoken, SpokenPlan, question};
+use crate::net::Stream;
 use crate::schannel::{Caller, Client, ClientHello, PROFILES, Policy};
 use crate::step::dial::Lane;
 use crate::step::hello;
@@ -45,6 +50,38 @@ impl Peer for Target<'_, '_> {
 }
 
 impl Walker<'_> {
+    /// What a path asks whose end is its target's TLS: the client's own hello and beside it what is spoken, then what
+    /// the Windows Servers come to.
+    pub(super) async fn tls(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        stream: Stream,
+        round_trip: Duration,
+        wait: Duration,
+    ) -> Greeted {
+        let (say, met) = watch::channel(None);
+        let own = async {
+            let greeted = Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await;
+            say.send_replace(Some(greeted.known));
+            greeted
+        };
+        let spoken = Box::pin(self.enumerated(path, lane, met, round_trip, wait));
+        let (greeted, spoken) = if self.settings.polite {
+            let greeted = own.await;
+            let spoken = if greeted.speaks_tls { spoken.await } else { None };
+            (greeted, spoken)
+        } else {
+            join(own, spoken).await
+        };
+        // What is no TLS was asked in vain.
+        if greeted.speaks_tls {
+            self.record_spoken(path, lane, spoken);
+            Box::pin(self.clients(path, lane, wait)).await;
+        }
+        greeted
+    }
+
     /// Enumerates what a path's target speaks, on one lane of the path. `known` is what a client's hello met, `round_trip`
     /// how long a connection took, through the proxy where there is one.
     pub(super) async fn spoken(
@@ -55,10 +92,30 @@ impl Walker<'_> {
         round_trip: Duration,
         wait: Duration,
     ) {
+        let (_, met) = watch::channel(Some(known));
+        let spoken = Box::pin(self.enumerated(path, lane, met, round_trip, wait)).await;
+        self.record_spoken(path, lane, spoken);
+    }
+
+    fn record_spoken(&self, path: &PathInfo, lane: Lane, spoken: Option<(Began, Spoken)>) {
+        let Some((began, spoken)) = spoken else { return };
+        let outcome = Outcome::Spoken(Box::new(spoken));
+        let subject = path.target.subject();
+        self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(question::SPOKEN), outcome, None);
+    }
+
+    async fn enumerated(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        known: watch::Receiver<Option<Option<(u16, u16)>>>,
+        round_trip: Duration,
+        wait: Duration,
+    ) -> Option<(Began, Spoken)> {
         {
             let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if log.enumerated.contains(&path.id) {
-                return;
+                return None;
             }
             log.enumerated.push(path.id.clone());
         }
@@ -89,9 +146,7 @@ impl Walker<'_> {
             found.unfinished =
                 format!("the deadline of {} came first, so that more may be spoken", self.settings.deadline);
         }
-        let outcome = Outcome::Spoken(Box::new(found));
-        let subject = path.target.subject();
-        self.record(path, Some(lane), Layer::Tls, &subject, &began, Some(question::SPOKEN), outcome, None);
+        Some((began.ended(), found))
     }
 }
 

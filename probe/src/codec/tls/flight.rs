@@ -252,7 +252,8 @@ fn server_hello(mut body: &[u8]) -> Option<ServerFlight> {
     let session = number(body, 1)?;
     take(body, session)?;
     flight.suite = number(body, 2)? as u16;
-    take(body, 1)?;
+    // No hello of ours offers compression: what chooses one is no answer to it.
+    (number(body, 1)? == 0).then_some(())?;
     if let Some(length) = number(body, 2) {
         let mut extensions = take(body, length)?;
         let extensions = &mut extensions;

@@ -1,7 +1,7 @@
 //! Which Windows Servers connect: computed from the lists of both sides, and tried on the wire with that very hello.
 
 use super::{TlsClient, TlsMeeting, TlsSuite};
-use crate::codec::tls::{group_name, signature_name, suite, version_name};
+use crate::codec::tls::{TLS13, group_name, signature_name, suite, version_name};
 use crate::describe;
 use crate::evidence::{Ask, Evidence, HelloAnswer, Observation, Offer, Outcome, PathInfo, Spoken, question};
 use crate::facts::{FactView, OwnClient};
@@ -42,7 +42,11 @@ fn row(
         .observations
         .iter()
         .find(|o| o.path == path.id && o.question.as_deref() == Some(asked.as_str()));
-    let computed = computed(&hello, spoken);
+    let mut computed = computed(&hello, spoken);
+    let only_13 = spoken.versions.iter().all(|version| version.suites.is_empty() || version.version == TLS13);
+    if !computed.connects && only_13 && client.profile.supports(TLS13) {
+        computed.why_not.push_str("; that it offers no TLS 1.3 is inferred");
+    }
     let tried = trial.and_then(|observation| tried(observation, &hello, spoken));
     let inferred =
         client.profile.inferred.iter().map(|note| (*note).to_string()).chain(hello.inferred.clone());

@@ -2,7 +2,7 @@
 
 use super::super::{Given, LaneSeen, PathSeen, Seen, With, cause, finding};
 use super::{Own, between, chosen, taken, who};
-use crate::codec::tls::{TLS12, alert_name, signature_name, suite, suite_name, version_name};
+use crate::codec::tls::{TLS12, alert_name, group_name, signature_name, suite, suite_name, version_name};
 use crate::diagnosis::{Confidence, Role};
 use crate::evidence::{Broken, CertificateFrom, HelloAnswer, Observation, Oddity, Outcome, question};
 use crate::schannel::Caller;
@@ -76,9 +76,14 @@ pub(super) fn lost(own: &Own, given: &mut Given) {
     let begun = matches!(own.answer, HelloAnswer::Answered { .. });
     let says = format!(
         "{subject} answers a hello that it cannot take within its time, in a few bytes; to the hello of {}, whose answer is a \
-         flight of several packets, {} arrives: the way there loses large packets.{}",
+         flight of several packets, {} arrives: {}.{}",
         who(own.offer),
         if begun { "no more than the beginning" } else { "nothing" },
+        if begun {
+            "the way there may lose large packets"
+        } else {
+            "so it is where large packets are lost on the way"
+        },
         between(own.path)
     );
     let role = if begun { Role::Contributing } else { Role::Cause };
@@ -105,6 +110,7 @@ pub(super) fn give(seen: &Seen, path: &PathSeen, lane: &LaneSeen, given: &mut Gi
         return;
     }
     let own = Own { path, lane: lane.lane, observation, offer, answer };
+    exchange_not_offered(&own, given);
     weak_dh(seen, &own, *code, *dh_bits, given);
     // Below TLS 1.2 there is nothing but CBC and RC4: that says something of the version alone.
     if *version >= TLS12 {
@@ -112,6 +118,28 @@ pub(super) fn give(seen: &Seen, path: &PathSeen, lane: &LaneSeen, given: &mut Gi
     }
     chain_signature(&own, lane, given);
     oddities(&own, given);
+}
+
+/// A key exchange on a curve that was not offered, or signed with what was not offered.
+fn exchange_not_offered(own: &Own, given: &mut Given) {
+    let HelloAnswer::Answered { version, suite, group, signature, .. } = own.answer else { return };
+    let (offer, subject) = (own.offer, own.path.subject());
+    let group = group.filter(|group| !offer.groups.contains(group)).map(group_name);
+    let signed = signature.filter(|code| *version == TLS12 && !offer.signatures.contains(code));
+    let (what, sure) = match (group, signed.map(signature_name)) {
+        (Some(group), _) => (format!("on {group}"), true),
+        // An old server signs with SHA-1 whatever is offered, and not every client minds.
+        (None, Some(signature)) => (format!("signed with {signature}"), false),
+        (None, None) => return,
+    };
+    let says = format!(
+        "{subject} answers the hello of {} with {} and a key exchange {what}, which the hello does not offer.{}",
+        who(offer),
+        taken(*version, *suite),
+        between(own.path)
+    );
+    let found = cause("tls/answer-not-offered", &subject, says, vec![own.observation.id.clone()]);
+    given.add(if sure { found } else { found.likely() });
 }
 
 fn weak_dh(seen: &Seen, own: &Own, code: u16, bits: Option<u32>, given: &mut Given) {

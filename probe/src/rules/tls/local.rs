@@ -9,7 +9,7 @@ use crate::evidence::{Observation, question};
 use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone};
 
 /// The facts of everything that made a hello differ.
-fn departures(hello: &ClientHello) -> Vec<String> {
+pub(super) fn departures(hello: &ClientHello) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     for id in hello.departures.iter().flat_map(|departure| &departure.facts) {
         if !ids.contains(id) {
@@ -39,10 +39,12 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
         // Its Windows has TLS 1.2 and does not offer it by default.
         because.extend(seen.client.facts.iter().cloned());
         let says = format!(
-            "{} offers {} at most, and {subject} refuses it ({}); the same hello with TLS 1.2 is answered with {met}.{}",
+            "{} offers {} at most, and {subject} refuses it ({}); the same hello with TLS 1.2 is answered: \
+             {met}.{}{}",
             who(own.offer),
             version_name(own.offer.version),
             refused(own.answer),
+            assumed(&seen.client.client.hello(Caller::Synchronization, None)),
             between(own.path)
         );
         given.add(cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely());
@@ -51,13 +53,22 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
     because.extend(off);
     let says = format!(
         "This server's SCHANNEL has TLS 1.2 off for clients: its hello stops at {}, and {subject} refuses it ({}). The same \
-         hello with TLS 1.2 is answered with {met}: the server is not at fault.{}",
+         hello with TLS 1.2 is answered ({met}): the server is not at fault.{}",
         version_name(own.offer.version),
         refused(own.answer),
         between(own.path)
     );
     let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because);
     given.add(if by_log_alone(seen) { found.likely() } else { found });
+}
+
+/// What no source says of a client and was assumed, as sentences.
+fn assumed(hello: &ClientHello) -> String {
+    if hello.inferred.is_empty() {
+        String::new()
+    } else {
+        format!(" Assumed: {}.", hello.inferred.join("; "))
+    }
 }
 
 /// Whether a start-up line of the log, and no value of the registry, says that TLS 1.2 is off: what the line reads is not
@@ -87,7 +98,7 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
     let ours: Vec<String> = own.offer.suites.iter().map(|&suite| suite_name(suite)).collect();
     let says = format!(
         "{} leaves {}, and {subject} takes none of them ({}); it takes {}. The same Windows without its own settings is \
-         answered with {met}.{}{}",
+         answered ({met}).{}{}",
         who(own.offer),
         shortened(&ours),
         refused(own.answer),
@@ -95,7 +106,9 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
         hello.order.as_ref().map(reading).unwrap_or_default(),
         between(own.path)
     );
-    given.add(inferred(seen, &hello, cause("tls/cipher-policy", "SSL Cipher Suite Order", says, because)));
+    // Switches of whole families, and FIPS, are no list.
+    let setting = if list.is_some() { "SSL Cipher Suite Order" } else { "SCHANNEL" };
+    given.add(inferred(seen, &hello, cause("tls/cipher-policy", setting, says, because)));
     if !seen.client.known {
         given.open(
             "Which Windows Server is it?",
@@ -155,6 +168,19 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
                 hello.offer.settings.join(", ")
             );
             given.add(inferred(seen, &hello, cause("tls/client-tls12-disabled", "SCHANNEL", says, ids)));
+        }
+        // What is left of its suites is for TLS 1.2: no list helps while that is off.
+        Some(WhyNone::NoSuite { .. })
+            if !tls12_off(seen).is_empty()
+                && client.with_tls12().hello(Caller::Synchronization, None).hello.is_some() =>
+        {
+            let says = format!(
+                "This server's SCHANNEL has TLS 1.2 off for clients, and for what is older its settings leave no cipher suite \
+                 ({}): Windows has nothing to offer.",
+                hello.offer.settings.join(", ")
+            );
+            let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, ids);
+            given.add(inferred(seen, &hello, found).likely());
         }
         Some(WhyNone::NoSuite { .. }) if !ids.is_empty() => {
             let says = format!(

@@ -2,7 +2,7 @@
 
 use super::super::{Given, Seen, With, cause, place};
 use super::{Own, between, chosen, local, refused, taken, who};
-use crate::codec::tls::{TLS12, group_name, signature_name, suite_name, version_name};
+use crate::codec::tls::{TLS12, TLS13, group_name, signature_name, suite_name, version_name};
 use crate::diagnosis::{Finding, Role};
 use crate::evidence::{Observation, Outcome, Spoken, question};
 use crate::schannel::{Caller, Client, Confidence, Meeting, PROFILES, Policy, meet};
@@ -40,7 +40,7 @@ pub(super) fn isolate(seen: &Seen, own: &Own, given: &mut Given) {
             no_common_signature(seen, own, with, Role::Contributing, given);
         }
         (None, None, None) if everything.is_none() && !versions.is_empty() => {
-            version_unsupported(own, &versions, given);
+            version_unsupported(seen, own, &versions, given);
         }
         (None, None, None) if everything.is_none() => refuses_everything(own, given),
         _ => not_isolated(own, [suites, groups, signatures, both, everything], given),
@@ -159,6 +159,14 @@ fn ask_for_the_client(seen: &Seen, own: &Own, given: &mut Given) {
     );
 }
 
+/// A sentence where it is a setting of this server that leaves nothing in common, with what it rests on.
+fn set_here(seen: &Seen, own: &Own, because: &mut Vec<String>) -> &'static str {
+    let Some(without) = own.asked(question::UNCHANGED).filter(|o| chosen(o).is_some()) else { return "" };
+    because.push(without.id.clone());
+    because.extend(local::departures(&seen.client.client.hello(Caller::Synchronization, None)));
+    " The same Windows without its own settings is answered: what is set on this server is to be changed."
+}
+
 fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
     let subject = own.path.subject();
     let mut because = vec![own.observation.id.clone(), with.id.clone()];
@@ -177,11 +185,12 @@ fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given
     }
     let says = format!(
         "{subject} refuses the hello of {} ({}), and answers the same hello with more named groups. It takes {}; that client \
-         offers {}.{}",
+         offers {}.{}{}",
         who(own.offer),
         refused(own.answer),
         shortened(&theirs),
         shortened(&ours),
+        set_here(seen, own, &mut because),
         between(own.path)
     );
     given.add(weighed(seen, own, cause("tls/no-common-group", &subject, says, because)).role(role));
@@ -205,18 +214,19 @@ fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, g
     }
     let says = format!(
         "{subject} refuses the hello of {} ({}), and answers the same hello with more signature algorithms. It signs with {}; \
-         that client takes {}.{}",
+         that client takes {}.{}{}",
         who(own.offer),
         refused(own.answer),
         shortened(&theirs),
         shortened(&ours),
+        set_here(seen, own, &mut because),
         between(own.path)
     );
     given.add(weighed(seen, own, cause("tls/no-common-signature", &subject, says, because)).role(role));
     ask_for_the_client(seen, own, given);
 }
 
-fn version_unsupported(own: &Own, versions: &[&Observation], given: &mut Given) {
+fn version_unsupported(seen: &Seen, own: &Own, versions: &[&Observation], given: &mut Given) {
     let subject = own.path.subject();
     let everything = own.asked(question::EVERYTHING);
     let spoken: Vec<String> =
@@ -233,7 +243,24 @@ fn version_unsupported(own: &Own, versions: &[&Observation], given: &mut Given) 
     );
     let found = cause("tls/version-unsupported", &subject, says, because);
     // Only the refusal of all that TLS 1.2 has leaves the version.
-    given.add(if everything.is_some() { found } else { found.likely() });
+    let found = if everything.is_some() { found } else { found.likely() };
+    let newer = versions.iter().any(|o| chosen(o).is_some_and(|(version, _)| version == TLS13));
+    let client = &seen.client;
+    if !newer || (client.known && !client.client.profile.supports(TLS13)) {
+        given.add(found);
+        return;
+    }
+    // Windows Server 2022 and newer have TLS 1.3; whether .NET Framework offers it is told both ways.
+    given.add(if client.known { found.possible() } else { found.likely() });
+    given.open(
+        "Does synchronization offer TLS 1.3 on this server?",
+        format!(
+            "{subject} speaks TLS 1.3 and no TLS 1.2. Windows Server 2022 and newer have it; what is published of .NET Framework \
+             there contradicts itself."
+        ),
+        "start a synchronization and read the log, or capture its ClientHello",
+        vec![own.observation.id.clone()],
+    );
 }
 
 fn refuses_everything(own: &Own, given: &mut Given) {
