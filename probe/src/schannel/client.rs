@@ -417,10 +417,14 @@ impl Client {
         };
         let stock: Vec<&'static Known> = self.profile.defaults.iter().filter(fits).collect();
         let listed = if let Some(setting) = &policy.effective {
+            let used = |setting: &Setting<Names>| read_suites(self.profile, &setting.value).used;
+            let behind =
+                |list: &Option<Setting<Names>>| list.as_ref().is_some_and(|list| used(list) == used(setting));
+            // What is in effect comes from the list that it agrees with, and else from one that nobody handed over.
             let (says, behind) = match (&policy.order, &policy.local_order) {
-                (Some(order), _) => ("Group Policy cipher order", Some(order)),
-                (None, Some(local)) => ("local cipher order", Some(local)),
-                (None, None) => ("the order of Get-TlsCipherSuite", None),
+                (order, _) if behind(order) => ("Group Policy cipher order", order.as_ref()),
+                (None, local) if behind(local) => ("local cipher order", local.as_ref()),
+                _ => ("the suites in effect, by Get-TlsCipherSuite", None),
             };
             let behind = behind.into_iter().flat_map(|setting| setting.facts.iter());
             Some((says, setting, behind.chain(&setting.facts).cloned().collect::<Vec<_>>()))
@@ -808,7 +812,7 @@ mod tests {
         assert_eq!(hello.offer.suites, [0xc030]);
         assert_eq!(
             (hello.departures[0].says.as_str(), hello.departures[0].facts.len()),
-            ("Group Policy cipher order", 2)
+            ("the suites in effect, by Get-TlsCipherSuite", 1)
         );
     }
 

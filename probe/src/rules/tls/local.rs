@@ -179,7 +179,8 @@ fn lists(seen: &Seen, given: &mut Given) {
 fn inferred(seen: &Seen, hello: &ClientHello, found: Finding) -> Finding {
     let sure = seen.client.known
         && seen.client.client.profile.confidence == Confidence::High
-        && hello.inferred.is_empty();
+        && hello.inferred.is_empty()
+        && seen.client.client.policy.contradictions().is_empty();
     if sure { found } else { found.likely() }
 }
 
