@@ -49,6 +49,7 @@ pub async fn walk(
         observer,
         issuer_proxy: winhttp_proxy(&FactView::new(&facts), &["http", "*"]),
         client: OwnClient::new(settings, &FactView::new(&facts)),
+        next: tokio::sync::Mutex::new(None),
         import_on_record: facts.iter().any(|fact| {
             matches!(&fact.statement, Statement::LogFailure { process, phase, .. }
                 if process == "w3wp" || *phase == Some(Phase::Import))
@@ -126,6 +127,8 @@ struct Walker<'a> {
     client: OwnClient,
     /// Whether an import is on record as broken off.
     import_on_record: bool,
+    /// When the next connection may begin, where there is a rate to keep.
+    next: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     log: Mutex<Log>,
 }
 

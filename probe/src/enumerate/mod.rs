@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep_until};
 
 use crate::codec::tls::{
     Extension, GROUPS, Hello, SIGNATURES, SSL3, ServerFlight, TLS10, TLS11, TLS12, TLS13, Until, alert_name,
@@ -30,6 +29,8 @@ pub const AT_ONCE: usize = 32;
 pub const FAR: Duration = Duration::from_millis(8);
 /// How many hellos may go unanswered before the server is left alone.
 const MOST_SILENT: u32 = 6;
+/// The most connections that are open at once before the server was heard at all.
+const UNHEARD: usize = 2;
 /// How many connections may fail before the server is left alone.
 const MOST_LOST: u32 = 3;
 
@@ -70,8 +71,6 @@ pub struct Terms {
     pub server_name: Option<String>,
     /// The plan.
     pub plan: SpokenPlan,
-    /// The most connections that are begun in a second.
-    pub rate: Option<u32>,
     /// Versions, suites and order alone.
     pub suites_only: bool,
     /// The round trip that was measured.
@@ -147,8 +146,8 @@ struct Asker<'a, P> {
     terms: &'a Terms,
     found: &'a Mutex<Spoken>,
     permits: Semaphore,
-    /// When the next connection may begin.
-    next: tokio::sync::Mutex<Option<Instant>>,
+    /// How many more may be given out once the server was heard.
+    kept: AtomicU32,
     silent: AtomicU32,
     lost: AtomicU32,
     /// Hellos that met something other than silence.
@@ -165,8 +164,8 @@ impl<'a, P: Peer> Asker<'a, P> {
             peer,
             terms,
             found,
-            permits: Semaphore::new(at_once),
-            next: tokio::sync::Mutex::new(None),
+            permits: Semaphore::new(at_once.min(UNHEARD)),
+            kept: AtomicU32::new(at_once.saturating_sub(UNHEARD) as u32),
             silent: AtomicU32::new(0),
             lost: AtomicU32::new(0),
             heard: AtomicU32::new(0),
@@ -180,10 +179,10 @@ impl<'a, P: Peer> Asker<'a, P> {
     async fn ask(&self, hello: Hello, until: Until, after: u32) -> Told {
         let round = after + 1;
         let permit = self.permits.acquire().await;
-        if count(&self.silent) >= MOST_SILENT || count(&self.lost) >= MOST_LOST {
+        let unheard = count(&self.heard) == 0 && count(&self.silent) >= UNHEARD as u32;
+        if unheard || count(&self.silent) >= MOST_SILENT || count(&self.lost) >= MOST_LOST {
             return Told { reply: Reply::Lost, round: after };
         }
-        self.turn().await;
         {
             let mut found = self.found();
             found.connections += 1;
@@ -209,6 +208,9 @@ impl<'a, P: Peer> Asker<'a, P> {
             _ => {
                 add(&self.heard);
             }
+        }
+        if count(&self.heard) > 0 {
+            self.permits.add_permits(self.kept.swap(0, Ordering::Relaxed) as usize);
         }
         if let Reply::Flight(flight) = &reply {
             let oddity = if !hello.suites.contains(&flight.suite) || !hello.offers(flight.version) {
@@ -239,15 +241,6 @@ impl<'a, P: Peer> Asker<'a, P> {
     /// What was found so far. Never held over a wait.
     fn found(&self) -> MutexGuard<'_, Spoken> {
         lock(self.found)
-    }
-
-    /// Waits until another connection may begin.
-    async fn turn(&self) {
-        let Some(rate) = self.terms.rate.filter(|&rate| rate > 0) else { return };
-        let mut next = self.next.lock().await;
-        let at = next.unwrap_or_else(Instant::now);
-        sleep_until(at).await;
-        *next = Some(at.max(Instant::now()) + Duration::from_secs(1) / rate);
     }
 
     /// A hello at a version, with everything that a server may want beside the suites.

@@ -83,7 +83,6 @@ fn find(server: &Server, plan: SpokenPlan, suites_only: bool) -> Spoken {
     let terms = Terms {
         server_name: Some("server.example.test".into()),
         plan,
-        rate: None,
         suites_only,
         round_trip: Duration::from_millis(1),
         known: watch::channel(Some(server.versions.last().map(|(version, suites)| (*version, suites[0])))).1,
@@ -252,7 +251,6 @@ fn an_answer_that_was_not_offered_is_odd_and_no_suite() {
     let terms = Terms {
         server_name: None,
         plan: SpokenPlan::Near,
-        rate: None,
         suites_only: false,
         round_trip: Duration::ZERO,
         known: watch::channel(Some(None)).1,

@@ -1,7 +1,9 @@
 //! This server's TLS client, put together from what the facts say of its Windows and of its settings.
 
 use super::{FactView, RegistryValue, SchannelState, Statement};
-use crate::schannel::{Caller, Client, ClientHello, Names, Policy, Profile, REFERENCE, Value, profile};
+use crate::schannel::{
+    Caller, Client, ClientHello, CurveModel, Names, Policy, Profile, REFERENCE, Value, profile,
+};
 use crate::settings::Settings;
 
 /// The registry key whose values a start-up line of the log speaks of.
@@ -16,6 +18,8 @@ pub struct OwnClient {
     pub facts: Vec<String>,
     /// Whether its Windows is known, from a fact or a setting.
     pub known: bool,
+    /// A fact that names another Windows than the setting that was taken, and which.
+    pub against: Option<(String, &'static str)>,
 }
 
 impl OwnClient {
@@ -31,8 +35,14 @@ impl OwnClient {
             (None, Some((fact, named))) => (Some(named), vec![fact.id.clone()]),
             (None, None) => (None, Vec::new()),
         };
-        let client = Client::new(known.unwrap_or(REFERENCE), policy(facts));
-        OwnClient { client, facts: ids, known: known.is_some() }
+        let profile = known.unwrap_or(REFERENCE);
+        let against = named.filter(|(_, named)| known.is_some() && named.id != profile.id);
+        OwnClient {
+            client: Client::new(profile, policy(profile, facts)),
+            facts: ids,
+            known: known.is_some(),
+            against: against.map(|(fact, named)| (fact.id.clone(), named.name)),
+        }
     }
 
     /// The hello that synchronization sends to a host of this name. What is not known of the client is taken from the
@@ -51,8 +61,14 @@ impl OwnClient {
 }
 
 /// How the facts say that a client departs from its Windows' default.
-fn policy(facts: &FactView) -> Policy {
+fn policy(profile: &Profile, facts: &FactView) -> Policy {
     let mut policy = Policy::default();
+    let in_registry = |protocol: &str| {
+        let end = format!(r"\PROTOCOLS\{}\CLIENT", protocol.to_ascii_uppercase());
+        facts.all().iter().any(|fact| {
+            matches!(&fact.statement, Statement::Registry { key, .. } if key.to_ascii_uppercase().ends_with(&end))
+        })
+    };
     for fact in facts.all() {
         let id = fact.id.as_str();
         match &fact.statement {
@@ -72,10 +88,13 @@ fn policy(facts: &FactView) -> Policy {
             Statement::CurveOrder { curves, .. } if !curves.is_empty() => {
                 policy.set_curves(Names::list(curves), id);
             }
-            Statement::CipherSuites { names } if !names.is_empty() => {
-                policy.set_effective(Names::list(names), id);
-            }
-            Statement::LogSchannel { protocol, state: SchannelState::Disabled } => {
+            // Where Get-TlsCipherSuite does not exist, a list of names is one that somebody wants to set.
+            Statement::CipherSuites { names } if !names.is_empty() => match profile.curve_model {
+                CurveModel::Suffix => policy.set_order(Names::list(names), id),
+                CurveModel::Order => policy.set_effective(Names::list(names), id),
+            },
+            // The registry outranks what a start-up line read of it.
+            Statement::LogSchannel { protocol, state: SchannelState::Disabled } if !in_registry(protocol) => {
                 policy.value(&format!(r"{PROTOCOLS}\{protocol}\Client"), "Enabled", Value::Number(0), id);
             }
             _ => {}

@@ -5,8 +5,8 @@ mod clients;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::tls::{group_name, signature_name, suite, suite_name, version_name};
-use crate::evidence::{Evidence, Observation, Outcome, PathInfo, Spoken, SpokenPlan, SuiteOrder};
+use crate::codec::tls::{alert_name, group_name, signature_name, suite, suite_name, version_name};
+use crate::evidence::{Evidence, Observation, Oddity, Outcome, PathInfo, Spoken, SpokenPlan, SuiteOrder};
 
 /// What one server speaks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,8 +29,12 @@ pub struct TlsServer {
     pub plan: SpokenPlan,
     /// How many hellos were sent.
     pub handshakes: u32,
-    /// How many connections were opened.
+    /// How many connections were opened for it.
     pub connections: u32,
+    /// How many more hellos were sent on this path: the client's own, the Windows Servers', differentials.
+    pub beside: u32,
+    /// Answers that no server should give, in words.
+    pub odd: Vec<String>,
     /// How many rounds one after the other.
     pub rounds: u32,
     /// The round trip that was measured, in microseconds.
@@ -98,12 +102,14 @@ pub struct TlsClient {
     pub caller: String,
     /// Whether it is the server that facts and settings describe, rather than a Windows by default.
     pub own: bool,
+    /// Whether its Windows is not known, and this one was taken for it.
+    pub assumed: bool,
     /// What of its settings makes it differ from its Windows by default.
     pub settings: Vec<String>,
     /// What of its hello is inferred rather than known.
     pub inferred: Vec<String>,
-    /// What its lists and the server's come to.
-    pub computed: TlsMeeting,
+    /// What its lists and the server's come to; null where the server's have gaps that decide it.
+    pub computed: Option<TlsMeeting>,
     /// What its very hello met; null where it sends none, or where it was not tried.
     pub tried: Option<TlsMeeting>,
     /// Whether the two say different things.
@@ -155,6 +161,26 @@ pub fn servers(evidence: &Evidence) -> Vec<TlsServer> {
         .collect()
 }
 
+fn hellos(evidence: &Evidence, path: &PathInfo) -> u32 {
+    let hellos = evidence
+        .observations
+        .iter()
+        .filter(|o| o.path == path.id && matches!(o.outcome, Outcome::Hello { .. }));
+    hellos.count() as u32
+}
+
+fn odd(oddity: &Oddity) -> String {
+    match oddity {
+        Oddity::NotOffered { version, suite, .. } => {
+            format!("answers {} with {}, which was not offered", version_name(*version), suite_name(*suite))
+        }
+        Oddity::LongHello => "refuses hellos that are longer than a client's, whatever they offer".into(),
+        Oddity::AlertAfter { suite, code } => {
+            format!("answers with {} and breaks off: alert {code}, {}", suite_name(*suite), alert_name(*code))
+        }
+    }
+}
+
 fn server(evidence: &Evidence, path: &PathInfo, observation: &Observation, spoken: &Spoken) -> TlsServer {
     let names = |versions: &[u16]| versions.iter().map(|&version| version_name(version)).collect();
     TlsServer {
@@ -193,6 +219,8 @@ fn server(evidence: &Evidence, path: &PathInfo, observation: &Observation, spoke
         plan: spoken.plan,
         handshakes: spoken.handshakes,
         connections: spoken.connections,
+        beside: hellos(evidence, path),
+        odd: spoken.odd.iter().map(odd).collect(),
         rounds: spoken.rounds,
         round_trip_us: spoken.round_trip_us,
         unfinished: spoken.unfinished.clone(),

@@ -5,7 +5,17 @@ use crate::facts::Statement;
 use crate::plan::service_of;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["unreadable", "config", "log-endpoint"];
+pub(super) const FACTS: &[&str] = &[
+    "unreadable",
+    "config",
+    "log-endpoint",
+    "log-schannel",
+    "server-version",
+    "registry",
+    "cipher-order",
+    "curve-order",
+    "cipher-suites",
+];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
@@ -30,6 +40,20 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         let says = format!("{property} is {}: both were taken, and both were planned.", place::list(&said));
         let because = facts.iter().map(|fact| fact.id.clone()).collect();
         given.add(note("input/contradictory", property, says, because));
+    }
+    for (what, because) in seen.client.client.policy.contradictions() {
+        let says = format!("{what} is stated more than once, and differently: the last one was taken.");
+        given.add(note("input/contradictory", &what, says, because));
+    }
+    if let Some((fact, name)) = &seen.client.against {
+        let taken = seen.client.client.profile.name;
+        let says =
+            format!("{taken} was asked about, and what was handed over is {name}'s: the first was taken.");
+        given.add(note("input/contradictory", "Windows", says, vec![fact.clone()]));
+    }
+    for unread in &seen.client.client.policy.unread {
+        let says = format!("{}, {}: the value was not understood, and not used.", unread.key, unread.name);
+        given.add(note("input/unreadable", &unread.name, says, vec![unread.fact.clone()]));
     }
     if let Some((configured, url)) = seen.facts.config("MUUrl")
         && let Some(target) = service_of(url)

@@ -143,15 +143,17 @@ fn hello(seen: &Seen, own: &Own, given: &mut Given) {
             if answered::small(own).is_some() {
                 return answered::lost(own, given);
             }
+            // What dripped in may be the beginning of anything.
+            let answers = if observation.raw.is_some() { "no whole answer" } else { "nothing" };
             let says = format!(
-                "{subject} takes the connection and answers nothing to a {} hello within {}.{}",
+                "{subject} takes the connection and answers {answers} to a {} hello within {}.{}",
                 version_name(offer.version),
                 seen.evidence.settings.timeout,
                 between(path)
             );
             given.add(cause("tls/timeout", &subject, says, because));
         }
-        HelloAnswer::Answered { .. } => answered::unusable(own, given),
+        HelloAnswer::Answered { .. } => answered::unusable(seen, own, given),
         HelloAnswer::NotTls { looks } => {
             let raw = observation.raw.as_deref().unwrap_or_default();
             let what = match looks {

@@ -20,6 +20,9 @@ pub enum Caller {
     Content,
 }
 
+/// What is assumed of Windows Server 2012 and 2012 R2 where nothing says otherwise.
+pub const UPDATED: &str = "the update by which synchronization speaks TLS 1.2 is there (KB4022721, KB4022720 or a later Monthly Rollup)";
+
 impl Caller {
     /// Every one.
     pub const ALL: [Caller; 3] = [Caller::Synchronization, Caller::Import, Caller::Content];
@@ -255,6 +258,9 @@ impl Client {
             notes.assume("without that update synchronization speaks TLS 1.0 whatever .NET's settings say");
             return old;
         }
+        if matches!(self.profile.id, "ws2012" | "ws2012r2") && self.policy.sync_fix_missing.is_none() {
+            notes.assume(UPDATED);
+        }
         if self.profile.supports(TLS13) {
             notes.assume("synchronization does not offer TLS 1.3");
         }
@@ -288,7 +294,11 @@ impl Client {
         } else {
             let stated = values.strong_crypto.iter().chain(&values.system_default);
             let facts: Vec<String> = stated.flat_map(|setting| setting.facts.clone()).collect();
-            notes.depart(".NET without SchUseStrongCrypto", &facts);
+            if facts.is_empty() {
+                notes.assume("nothing is set of .NET: no SchUseStrongCrypto, no SystemDefaultTlsVersions");
+            } else {
+                notes.depart(".NET without SchUseStrongCrypto", &facts);
+            }
             Wish { versions: vec![SSL3, TLS10], by_name: true, strong: false }
         };
         notes.assume("the import runs as a program for .NET 4.5.2 or older, in 64 bits");
@@ -407,10 +417,14 @@ impl Client {
         };
         let stock: Vec<&'static Known> = self.profile.defaults.iter().filter(fits).collect();
         let listed = if let Some(setting) = &policy.effective {
+            let used = |setting: &Setting<Names>| read_suites(self.profile, &setting.value).used;
+            let behind =
+                |list: &Option<Setting<Names>>| list.as_ref().is_some_and(|list| used(list) == used(setting));
+            // What is in effect comes from the list that it agrees with, and else from one that nobody handed over.
             let (says, behind) = match (&policy.order, &policy.local_order) {
-                (Some(order), _) => ("Group Policy cipher order", Some(order)),
-                (None, Some(local)) => ("local cipher order", Some(local)),
-                (None, None) => ("the order of Get-TlsCipherSuite", None),
+                (order, _) if behind(order) => ("Group Policy cipher order", order.as_ref()),
+                (None, local) if behind(local) => ("local cipher order", local.as_ref()),
+                _ => ("the suites in effect, by Get-TlsCipherSuite", None),
             };
             let behind = behind.into_iter().flat_map(|setting| setting.facts.iter());
             Some((says, setting, behind.chain(&setting.facts).cloned().collect::<Vec<_>>()))
@@ -736,7 +750,7 @@ mod tests {
         let import = |values: &[(&str, &str, Value)]| client("ws2012r2", values).hello(Caller::Import, None);
         let plain = import(&[]);
         assert_eq!((plain.offer.version, plain.offer.suites.contains(&0x0005)), (TLS10, true));
-        assert_eq!(plain.offer.settings, [".NET without SchUseStrongCrypto"]);
+        assert!(plain.offer.settings.is_empty());
         let strong = import(&[(DOTNET, "SchUseStrongCrypto", Value::Number(1))]);
         assert_eq!((strong.offer.version, strong.offer.suites.contains(&0x0005)), (TLS12, false));
         let system = import(&[(DOTNET, "SystemDefaultTlsVersions", Value::Number(1))]);
@@ -798,7 +812,7 @@ mod tests {
         assert_eq!(hello.offer.suites, [0xc030]);
         assert_eq!(
             (hello.departures[0].says.as_str(), hello.departures[0].facts.len()),
-            ("Group Policy cipher order", 2)
+            ("the suites in effect, by Get-TlsCipherSuite", 1)
         );
     }
 

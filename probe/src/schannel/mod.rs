@@ -15,7 +15,7 @@ mod profiles;
 #[cfg(test)]
 mod fingerprint;
 
-pub use client::{Caller, Client, ClientHello, Departure, WhyNone};
+pub use client::{Caller, Client, ClientHello, Departure, UPDATED, WhyNone};
 pub use meet::{Meeting, Reason, meet, meet_offer, meet_with_prime};
 pub use policy::{
     DotNet, Family, LIST_LIMIT, ListReading, Names, Policy, Protocol, SSL2, Setting, Switch, Unread, Value,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::profile::{CurveModel, Known, PROFILES, Profile, suffix};
-use crate::codec::tls::{SSL3, SUITES, TLS10, TLS11, TLS12, TLS13};
+use crate::codec::tls::{SSL3, SUITES, TLS10, TLS11, TLS12, TLS13, version_name};
 
 /// SSL 2.0, as on the wire. No hello of it is ever built.
 pub const SSL2: u16 = 0x0002;
@@ -59,6 +59,11 @@ impl<T: PartialEq> Setting<T> {
             }
         }
     }
+}
+
+/// The facts of a setting that was stated differently before.
+fn disputed<T>(setting: Option<&Setting<T>>) -> Option<&[String]> {
+    setting.filter(|setting| !setting.before.is_empty()).map(|setting| setting.facts.as_slice())
 }
 
 /// One protocol under `SCHANNEL\Protocols\NAME\Client`.
@@ -412,6 +417,29 @@ impl Policy {
     /// Whether the update by which synchronization speaks TLS 1.2 is missing.
     pub fn set_sync_fix_missing(&mut self, missing: bool, fact: &str) {
         Setting::put(&mut self.sync_fix_missing, missing, fact);
+    }
+
+    /// The settings that were stated more than once and differently, in words, with the facts that state each.
+    pub fn contradictions(&self) -> Vec<(String, Vec<String>)> {
+        let mut found: Vec<(String, Vec<String>)> = Vec::new();
+        let mut see = |what: String, facts: Option<&[String]>| {
+            found.extend(facts.map(|facts| (what, facts.to_vec())));
+        };
+        for (version, protocol) in &self.protocols {
+            let name = version_name(*version);
+            see(format!("{name}, Enabled"), disputed(protocol.enabled.as_ref()));
+            see(format!("{name}, DisabledByDefault"), disputed(protocol.disabled_by_default.as_ref()));
+        }
+        see("SSL Cipher Suite Order".into(), disputed(self.order.as_ref()));
+        see("local cipher order".into(), disputed(self.local_order.as_ref()));
+        see("Get-TlsCipherSuite".into(), disputed(self.effective.as_ref()));
+        see("ECC Curve Order".into(), disputed(self.curves.as_ref()));
+        see("local curve order".into(), disputed(self.local_curves.as_ref()));
+        see("SchUseStrongCrypto".into(), disputed(self.dotnet4.strong_crypto.as_ref()));
+        see("SystemDefaultTlsVersions".into(), disputed(self.dotnet4.system_default.as_ref()));
+        see("DefaultSecureProtocols".into(), disputed(self.winhttp.as_ref()));
+        see("FIPS mode".into(), disputed(self.fips.as_ref()));
+        found
     }
 
     /// Whether nothing is set.

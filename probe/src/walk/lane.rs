@@ -34,6 +34,7 @@ pub(super) struct Greeted {
 impl Walker<'_> {
     /// Opens a connection to a path's target on a lane, through its proxy; nothing is recorded.
     pub(super) async fn open(&self, path: &PathInfo, lane: Lane, wait: Duration) -> Option<Stream> {
+        self.turn().await;
         let stream = self.net.dial(lane.address, lane.stands_in, wait).await.ok()?;
         match &path.proxy {
             Some(hop) if path.target.scheme == Scheme::Https || hop.kind != ProxyKind::Http => {
@@ -41,6 +42,16 @@ impl Walker<'_> {
             }
             _ => Some(Box::new(stream)),
         }
+    }
+
+    /// Waits until another connection may begin, where there is a rate to keep.
+    async fn turn(&self) {
+        let Some(rate) = self.settings.rate.filter(|&rate| rate > 0) else { return };
+        let mut next = self.next.lock().await;
+        let now = tokio::time::Instant::now();
+        let at = next.unwrap_or(now);
+        tokio::time::sleep_until(at).await;
+        *next = Some(at.max(now) + Duration::from_secs(1) / rate);
     }
 
     pub(super) async fn lane(

@@ -12,12 +12,10 @@ use crate::codec::tls::{Hello, Reading, Until};
 use crate::enumerate::{self, FAR, Peer, Reply, Terms};
 use crate::evidence::{Broken, Layer, Outcome, PathInfo, Spoken, SpokenPlan, question};
 use crate::net::Stream;
-use crate::schannel::{Caller, Client, ClientHello, PROFILES, Policy};
+use crate::schannel::{Caller, Client, ClientHello, Meeting, PROFILES, Policy, meet};
 use crate::step::dial::Lane;
 use crate::step::hello;
 
-/// How long a hello is waited for, at least, however near the server is.
-const PATIENCE: Duration = Duration::from_millis(2000);
 /// How long before the deadline what was found is written down.
 const MARGIN: Duration = Duration::from_millis(150);
 
@@ -76,8 +74,9 @@ impl Walker<'_> {
         };
         // What is no TLS was asked in vain.
         if greeted.speaks_tls {
+            let found = spoken.as_ref().map(|(_, spoken)| spoken.clone());
             self.record_spoken(path, lane, spoken);
-            Box::pin(self.clients(path, lane, wait)).await;
+            Box::pin(self.clients(path, lane, found, wait)).await;
         }
         greeted
     }
@@ -129,12 +128,10 @@ impl Walker<'_> {
         let terms = Terms {
             server_name: self.server_name(path),
             plan,
-            rate: self.settings.rate,
             suites_only: self.settings.suites,
             round_trip,
-            known,
+            known: known.clone(),
         };
-        let wait = wait.min(PATIENCE.max(round_trip * 20));
         let target = Target { walker: self, path, lane, wait };
         let found = Mutex::new(Spoken::default());
         let until = self.net.deadline.checked_sub(MARGIN).unwrap_or(self.net.deadline);
@@ -142,6 +139,20 @@ impl Walker<'_> {
         let asked = Box::pin(enumerate::enumerate(&target, &terms, &found));
         let cut = tokio::time::timeout_at(tokio::time::Instant::from_std(until), asked).await.is_err();
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let met = known.borrow().flatten();
+        if let Some((version, suite)) = met
+            && let Some(there) = found.versions.iter_mut().find(|spoken| spoken.version == version)
+            && !there.suites.contains(&suite)
+        {
+            // What was met is spoken, whatever the other answers said.
+            there.suites.push(suite);
+            if found.unfinished.is_empty() {
+                found.unfinished =
+                    "a client's hello was answered with a suite that was not found again: connections are \
+                                    answered differently, so that more may be spoken"
+                        .into();
+            }
+        }
         if cut {
             found.unfinished =
                 format!("the deadline of {} came first, so that more may be spoken", self.settings.deadline);
@@ -152,7 +163,7 @@ impl Walker<'_> {
 
 impl Walker<'_> {
     /// Tries on the wire what each Windows Server sends by default, and what the one that is asked about sends.
-    pub(super) async fn clients(&self, path: &PathInfo, lane: Lane, wait: Duration) {
+    pub(super) async fn clients(&self, path: &PathInfo, lane: Lane, spoken: Option<Spoken>, wait: Duration) {
         if self.settings.suites {
             return;
         }
@@ -173,6 +184,19 @@ impl Walker<'_> {
         let asks = hellos.iter().filter_map(|(question, hello)| {
             Some((question.as_str(), (hello.hello.clone()?, hello.offer.clone())))
         });
-        self.differ(path, lane, asks.collect(), wait).await;
+        let asks: Vec<_> = asks.collect();
+        let answers = self.differ(path, lane, asks.clone(), wait).await;
+        // A refusal where the lists agree may be a limit on connections: asked again alone it is told apart.
+        let Some(spoken) = spoken else { return };
+        for ((question, (greeting, offer)), _) in
+            asks.into_iter().zip(answers).filter(|(_, answer)| answer.is_none())
+        {
+            let connects = hellos.iter().any(|(asked, hello)| {
+                asked == question && matches!(meet(hello, &spoken), Meeting::Connects { .. })
+            });
+            if connects {
+                self.differential(path, lane, question, greeting, offer, wait).await;
+            }
+        }
     }
 }

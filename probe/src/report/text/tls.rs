@@ -5,6 +5,7 @@ use crate::describe::{Mark, clean, took};
 use crate::evidence::{SpokenPlan, SuiteOrder};
 use crate::report::Report;
 use crate::report::tls::{TlsClient, TlsMeeting, TlsServer, TlsVersion};
+use crate::schannel::UPDATED;
 
 /// Everything that was found of every server.
 pub(super) fn servers(out: &mut Out, report: &Report) {
@@ -12,7 +13,7 @@ pub(super) fn servers(out: &mut Out, report: &Report) {
         out.heading(&format!("TLS of {}", clean(&server.target)));
         clients(out, server);
         for version in server.versions.iter().rev() {
-            one_version(out, version);
+            one_version(out, version, server.unfinished.is_empty());
         }
         named(out, "Groups", server.groups.iter().map(|group| (&group.name, &group.versions)));
         named(out, "Signatures", server.signatures.iter().map(|s| (&s.name, &s.versions)));
@@ -23,11 +24,12 @@ pub(super) fn servers(out: &mut Out, report: &Report) {
     }
 }
 
-fn one_version(out: &mut Out, version: &TlsVersion) {
+fn one_version(out: &mut Out, version: &TlsVersion, whole: bool) {
     let count = version.suites.len();
     if count == 0 {
         let refusal = if version.refusal.is_empty() { "refused" } else { &version.refusal };
-        out.line(PLAIN, &format!("  {}     not spoken ({})", version.version, clean(refusal)));
+        let found = if whole { "not spoken" } else { "nothing found" };
+        out.line(PLAIN, &format!("  {}     {found} ({})", version.version, clean(refusal)));
         return;
     }
     let who = match version.order {
@@ -65,7 +67,12 @@ fn clients(out: &mut Out, server: &TlsServer) {
     let (own, defaults): (Vec<&TlsClient>, Vec<&TlsClient>) =
         server.clients.iter().partition(|client| client.own);
     if !own.is_empty() {
-        out.line(BOLD, &format!("  {}, as it was asked about", clean(&own[0].name)));
+        let what = if own[0].assumed {
+            "taken for the server that is asked about: its Windows is not known"
+        } else {
+            "as it was asked about"
+        };
+        out.line(BOLD, &format!("  {}, {what}", clean(&own[0].name)));
         for client in &own {
             one_client(out, &client.caller, client);
         }
@@ -83,6 +90,13 @@ fn clients(out: &mut Out, server: &TlsServer) {
             one_client(out, &client.name, client);
         }
     }
+    if server.clients.iter().any(|client| client.differs) {
+        out.prose(
+            PLAIN,
+            "      ",
+            "Where the two differ the server may go by more than the lists, or several servers answer here.",
+        );
+    }
 }
 
 fn unique<'a>(list: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
@@ -96,20 +110,30 @@ fn unique<'a>(list: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
 }
 
 fn one_client(out: &mut Out, label: &str, client: &TlsClient) {
-    let shown = client.tried.as_ref().unwrap_or(&client.computed);
-    let mark = if shown.connects { Mark::Ok } else { Mark::Bad };
     let column = format!("{label:<24}");
-    if client.differs {
-        out.row(mark, &column, &format!("tried: {}", meeting(shown)));
-        out.row(Mark::Open, &format!("{:<24}", ""), &format!("by the lists: {}", meeting(&client.computed)));
-    } else {
+    let update =
+        if client.inferred.iter().any(|note| note == UPDATED) && label != "content" && label != "import" {
+            "; with its update for TLS 1.2"
+        } else {
+            ""
+        };
+    let mark = |meeting: &TlsMeeting| if meeting.connects { Mark::Ok } else { Mark::Bad };
+    match (&client.tried, &client.computed) {
+        (Some(tried), Some(computed)) if client.differs => {
+            out.row(mark(tried), &column, &format!("tried: {}", meeting(tried, update)));
+            out.row(Mark::Open, &format!("{:<24}", ""), &format!("by the lists: {}", meeting(computed, "")));
+        }
         // Both say the same; why not is told by the lists.
-        let says = if shown.connects { meeting(shown) } else { meeting(&client.computed) };
-        out.row(mark, &column, &says);
+        (Some(tried), Some(computed)) if !tried.connects => {
+            out.row(Mark::Bad, &column, &meeting(computed, ""))
+        }
+        (Some(tried), _) => out.row(mark(tried), &column, &meeting(tried, update)),
+        (None, Some(computed)) => out.row(mark(computed), &column, &meeting(computed, "")),
+        (None, None) => out.row(Mark::Open, &column, "not tried, and the lists have gaps"),
     }
 }
 
-fn meeting(meeting: &TlsMeeting) -> String {
+fn meeting(meeting: &TlsMeeting, update: &str) -> String {
     let Some(suite) = &meeting.suite else { return clean(&meeting.why_not) };
     let mut says = format!("{} {}", meeting.version.as_deref().unwrap_or_default(), suite.name);
     for part in [&meeting.group, &meeting.signature].into_iter().flatten() {
@@ -117,6 +141,9 @@ fn meeting(meeting: &TlsMeeting) -> String {
     }
     if meeting.cbc_only {
         says.push_str("; nothing but CBC in common");
+    }
+    if meeting.connects {
+        says.push_str(update);
     }
     clean(&says)
 }
@@ -128,13 +155,18 @@ fn asked(out: &mut Out, server: &TlsServer) {
         SpokenPlan::Polite => "one connection at a time",
     };
     let says = format!(
-        "{} hellos over {} connections in {} rounds: {plan} (a connection takes {}).",
+        "{} hellos over {} connections in {} rounds: {plan} (a connection takes {}). {} more hellos beside it: {} connections in all.",
         server.handshakes,
         server.connections,
         server.rounds,
-        took(server.round_trip_us)
+        took(server.round_trip_us),
+        server.beside,
+        server.connections + server.beside
     );
     out.prose(BOLD, "  Asked with  ", &says);
+    for odd in &server.odd {
+        out.prose(YELLOW, "  Odd         ", &clean(odd));
+    }
     if !server.unfinished.is_empty() {
         out.prose(YELLOW, "  Incomplete  ", &clean(&server.unfinished));
     }

@@ -16,12 +16,14 @@ pub(super) fn clients(evidence: &Evidence, path: &PathInfo, spoken: &Spoken) -> 
         let client = Client::new(profile, Policy::default());
         (client, Caller::Synchronization, false)
     });
-    let own = OwnClient::new(&evidence.settings, &FactView::new(&evidence.facts));
-    let stated = own.known || !own.client.policy.is_empty();
-    let own = Caller::ALL.into_iter().filter(|_| stated).map(|caller| (own.client.clone(), caller, true));
+    let asked_about = OwnClient::new(&evidence.settings, &FactView::new(&evidence.facts));
+    let known = asked_about.known;
+    let stated = known || !asked_about.client.policy.is_empty();
+    let own =
+        Caller::ALL.into_iter().filter(|_| stated).map(|caller| (asked_about.client.clone(), caller, true));
     defaults
         .chain(own)
-        .map(|(client, caller, own)| row(evidence, path, spoken, &client, caller, own))
+        .map(|(client, caller, own)| row(evidence, path, spoken, &client, caller, (own, known)))
         .collect()
 }
 
@@ -31,7 +33,7 @@ fn row(
     spoken: &Spoken,
     client: &Client,
     caller: Caller,
-    own: bool,
+    (own, known): (bool, bool),
 ) -> TlsClient {
     let hello = client.hello(caller, None);
     let asked = match own {
@@ -41,12 +43,16 @@ fn row(
     let trial = evidence
         .observations
         .iter()
-        .find(|o| o.path == path.id && o.question.as_deref() == Some(asked.as_str()));
+        // Where it was tried again, the last trial was the one made alone.
+        .rfind(|o| o.path == path.id && o.question.as_deref() == Some(asked.as_str()));
     let mut computed = computed(&hello, spoken);
     let only_13 = spoken.versions.iter().all(|version| version.suites.is_empty() || version.version == TLS13);
     if !computed.connects && only_13 && client.profile.supports(TLS13) {
         computed.why_not.push_str("; that it offers no TLS 1.3 is inferred");
     }
+    // A list with gaps does not tell what two do not have in common; that a client says no hello needs no list.
+    let told = computed.connects || spoken.unfinished.is_empty() || hello.why_none.is_some();
+    let computed = told.then_some(computed);
     let tried = trial.and_then(|observation| tried(observation, &hello, spoken));
     let inferred =
         client.profile.inferred.iter().map(|note| (*note).to_string()).chain(hello.inferred.clone());
@@ -57,7 +63,11 @@ fn row(
         own,
         settings: hello.offer.settings.clone(),
         inferred: inferred.collect(),
-        differs: tried.as_ref().is_some_and(|tried| differ(&computed, tried)),
+        assumed: own && !known,
+        differs: tried
+            .as_ref()
+            .zip(computed.as_ref())
+            .is_some_and(|(tried, computed)| differ(computed, tried)),
         computed,
         because: tried.as_ref().and(trial).map(|observation| observation.id.clone()),
         tried,

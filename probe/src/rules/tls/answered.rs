@@ -8,7 +8,7 @@ use crate::evidence::{Broken, CertificateFrom, HelloAnswer, Observation, Oddity,
 use crate::schannel::Caller;
 
 /// A flight that the client cannot go on from: why.
-pub(super) fn unusable(own: &Own, given: &mut Given) {
+pub(super) fn unusable(seen: &Seen, own: &Own, given: &mut Given) {
     let HelloAnswer::Answered { version, suite, complete, alert, cut, .. } = own.answer else { return };
     let subject = own.path.subject();
     let because = vec![own.observation.id.clone()];
@@ -27,7 +27,20 @@ pub(super) fn unusable(own: &Own, given: &mut Given) {
             version_name(*version),
             between(own.path)
         );
-        given.add(cause("tls/version-unsupported", &subject, says, because));
+        let found = cause("tls/version-unsupported", &subject, says, because.clone());
+        // Where the Windows is not known it may be one that goes on with what the server chose.
+        given.add(if seen.client.known { found } else { found.likely() });
+        if !seen.client.known {
+            given.open(
+                "Does this server's own client go on with that version?",
+                format!(
+                    "{} was taken for the client, at TLS 1.2 alone; by default Windows Servers take TLS 1.0 and 1.1 in answer too.",
+                    who(own.offer)
+                ),
+                "hand over the server's version (`(Get-WsusServer).Version` or `winver`) and its SCHANNEL registry",
+                because,
+            );
+        }
     } else if !complete {
         broken_off(own, *alert, *cut, given);
     }
@@ -114,7 +127,7 @@ pub(super) fn give(seen: &Seen, path: &PathSeen, lane: &LaneSeen, given: &mut Gi
     weak_dh(seen, &own, *code, *dh_bits, given);
     // Below TLS 1.2 there is nothing but CBC and RC4: that says something of the version alone.
     if *version >= TLS12 {
-        cbc_only(&own, *code, given);
+        cbc_only(seen, &own, *code, given);
     }
     chain_signature(&own, lane, given);
     oddities(&own, given);
@@ -156,7 +169,11 @@ fn weak_dh(seen: &Seen, own: &Own, code: u16, bits: Option<u32>, given: &mut Giv
     given.add(if seen.client.known { found } else { found.likely() });
 }
 
-fn cbc_only(own: &Own, code: u16, given: &mut Given) {
+fn cbc_only(seen: &Seen, own: &Own, code: u16, given: &mut Given) {
+    // A client that sends no hello has nothing in common with anybody: another one stood in for it.
+    if seen.client.client.hello(Caller::Synchronization, None).hello.is_none() {
+        return;
+    }
     if !suite(code).is_some_and(|suite| suite.is_cbc()) {
         return;
     }
@@ -225,7 +242,7 @@ fn oddities(own: &Own, given: &mut Given) {
             Oddity::NotOffered { version, suite, offered } => (
                 "tls/answer-not-offered",
                 format!(
-                    "{subject} answered {} to a {} hello that did not offer it.",
+                    "{subject} answered {} to a hello of {} that did not offer it.",
                     taken(*version, *suite),
                     version_name(*offered)
                 ),

@@ -1,12 +1,14 @@
 //! What is set on this server: its registry and its Group Policy.
 
-use super::super::{Given, Seen, With, cause};
+use super::super::{Given, Seen, With, cause, note, place};
 use super::refused::{shortened, their_suites};
 use super::{Own, between, chosen, record, refused, taken, who};
 use crate::codec::tls::{TLS12, suite_name, version_name};
 use crate::diagnosis::Finding;
-use crate::evidence::{Observation, question};
-use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone};
+use crate::evidence::{Observation, Scheme, escape, question};
+use crate::facts::{RegistryValue, Statement};
+use crate::plan::is_microsoft_host;
+use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone, read_suites};
 
 /// The facts of everything that made a hello differ.
 pub(super) fn departures(hello: &ClientHello) -> Vec<String> {
@@ -19,14 +21,29 @@ pub(super) fn departures(hello: &ClientHello) -> Vec<String> {
     ids
 }
 
-/// The facts that turn TLS 1.2 off.
+/// The facts that turn TLS 1.2 off: values that say so, each with those that it stands against.
 fn tls12_off(seen: &Seen) -> Vec<String> {
     let Some(protocol) = seen.client.client.policy.protocols.get(&TLS12) else { return Vec::new() };
-    [&protocol.enabled, &protocol.disabled_by_default]
-        .into_iter()
-        .flatten()
-        .flat_map(|setting| setting.facts.iter().cloned())
-        .collect()
+    let disabled = protocol.enabled.iter().filter(|setting| !setting.value);
+    let reserved = protocol.disabled_by_default.iter().filter(|setting| setting.value);
+    disabled.chain(reserved).flat_map(|setting| setting.facts.iter().cloned()).collect()
+}
+
+/// Whether one value of the registry, and nothing against it, takes TLS 1.2 from every program. What a start-up line of the
+/// log reads is not published, and `DisabledByDefault` leaves the version to programs that ask for it.
+fn plainly_off(seen: &Seen) -> bool {
+    let protocol = seen.client.client.policy.protocols.get(&TLS12);
+    let Some(enabled) = protocol.and_then(|protocol| protocol.enabled.as_ref()) else { return false };
+    let stated = seen.facts.all().iter().filter(|fact| enabled.facts.contains(&fact.id));
+    let mut numbers = stated.map(|fact| {
+        matches!(&fact.statement, Statement::Registry { value: RegistryValue::Number { .. }, .. })
+    });
+    !enabled.value && enabled.before.is_empty() && numbers.all(|number| number)
+}
+
+/// Whether everything that is needed is reached without TLS: its client decides nothing then.
+fn in_clear(seen: &Seen) -> bool {
+    seen.needed().next().is_some() && seen.needed().all(|path| path.info.target.scheme == Scheme::Http)
 }
 
 /// A server whose own hello stops below TLS 1.2 is refused, and the same server's hello with TLS 1.2 is answered.
@@ -47,7 +64,17 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
             assumed(&seen.client.client.hello(Caller::Synchronization, None)),
             between(own.path)
         );
-        given.add(cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely());
+        let mut found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely();
+        if seen.client.client.profile.id == "ws2008r2" {
+            // Its WSUS is not known to speak TLS 1.2 whatever SCHANNEL has: a value of the registry is no repair.
+            found.remedy.steps = vec![
+                "Replace this server by a Windows Server that is maintained: its WSUS (3.0 SP2) is not known to speak TLS 1.2, \
+                 whatever its registry says."
+                    .into(),
+            ];
+            found.remedy.commands.clear();
+        }
+        given.add(found);
         return;
     }
     because.extend(off);
@@ -59,7 +86,7 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
         between(own.path)
     );
     let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because);
-    given.add(if by_log_alone(seen) { found.likely() } else { found });
+    given.add(if plainly_off(seen) { found } else { found.likely() });
 }
 
 /// What no source says of a client and was assumed, as sentences.
@@ -69,15 +96,6 @@ fn assumed(hello: &ClientHello) -> String {
     } else {
         format!(" Assumed: {}.", hello.inferred.join("; "))
     }
-}
-
-/// Whether a start-up line of the log, and no value of the registry, says that TLS 1.2 is off: what the line reads is not
-/// published.
-fn by_log_alone(seen: &Seen) -> bool {
-    let off = tls12_off(seen);
-    !seen.facts.all().iter().any(|fact| {
-        off.contains(&fact.id) && matches!(fact.statement, crate::facts::Statement::Registry { .. })
-    })
 }
 
 /// Whether what is set on this server is the cause: without it the same Windows is answered.
@@ -109,26 +127,71 @@ pub(super) fn by_policy(seen: &Seen, own: &Own, without: &Observation, given: &m
     // Switches of whole families, and FIPS, are no list.
     let setting = if list.is_some() { "SSL Cipher Suite Order" } else { "SCHANNEL" };
     given.add(inferred(seen, &hello, cause("tls/cipher-policy", setting, says, because)));
-    if !seen.client.known {
+    true
+}
+
+/// What its settings come to depends on the Windows, which is not known.
+fn which_windows(seen: &Seen, given: &mut Given) {
+    let hello = seen.client.client.hello(Caller::Synchronization, None);
+    let because = departures(&hello);
+    if seen.client.known || because.is_empty() {
+        return;
+    }
+    given.open(
+        "Which Windows Server is it?",
+        format!(
+            "What these settings leave depends on the Windows; {} was taken.",
+            seen.client.client.profile.name
+        ),
+        "hand over the output of `(Get-WsusServer).Version`, or of `winver`",
+        because,
+    );
+}
+
+/// What a list of suites leaves open: one that is longer than is allowed, and one that counts from the next start.
+fn lists(seen: &Seen, given: &mut Given) {
+    let client = &seen.client.client;
+    let policy = &client.policy;
+    let listed = [&policy.order, &policy.effective, &policy.local_order].into_iter().flatten().next();
+    let Some(setting) = listed else { return };
+    let hello = client.hello(Caller::Synchronization, None);
+    if let Some(length) = hello.order.as_ref().and_then(|order| order.too_long) {
         given.open(
-            "Which Windows Server is it?",
-            format!(
-                "What a list of suites leaves depends on the Windows; {} was taken.",
-                seen.client.client.profile.name
-            ),
-            "hand over the output of `(Get-WsusServer).Version`, or of `winver`",
-            vec![own.observation.id.clone()],
+            "Does Windows read the whole list of cipher suites?",
+            format!("It is {length} characters long, 1023 are allowed; what happens beyond is not published. It was read whole."),
+            "shorten the list, or run `Get-TlsCipherSuite` on the server after its next start",
+            setting.facts.clone(),
         );
     }
-    true
+    let (Some(next), Some(now)) = (&policy.order, &policy.effective) else { return };
+    let (after, before) = (read_suites(client.profile, &next.value), read_suites(client.profile, &now.value));
+    let codes = |reading: &ListReading| reading.used.iter().map(|(_, code)| *code).collect::<Vec<u16>>();
+    if codes(&after) != codes(&before) {
+        let mut because = next.facts.clone();
+        because.extend(now.facts.iter().cloned());
+        let says = "The policy's list of cipher suites and what Get-TlsCipherSuite shows differ: a policy counts from the next \
+                    start on. What is in effect now was taken; judge the policy by handing it over alone.";
+        given.add(note("input/contradictory", "SSL Cipher Suite Order", says, because));
+    }
 }
 
 /// Lowered where the client is not known, or something of it was assumed.
 fn inferred(seen: &Seen, hello: &ClientHello, found: Finding) -> Finding {
     let sure = seen.client.known
         && seen.client.client.profile.confidence == Confidence::High
-        && hello.inferred.is_empty();
+        && hello.inferred.is_empty()
+        && seen.client.client.policy.contradictions().is_empty();
     if sure { found } else { found.likely() }
+}
+
+/// The first names of a list.
+fn few(names: &[String]) -> String {
+    const FEW: usize = 4;
+    let shown: Vec<String> = names.iter().take(FEW).map(|name| format!("\"{}\"", escape(name, 80))).collect();
+    match names.len().saturating_sub(FEW) {
+        0 => place::list(&shown),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// What became of a policy's list on this Windows.
@@ -136,16 +199,19 @@ fn reading(list: &ListReading) -> String {
     let mut says = String::new();
     if !list.unsuffixed.is_empty() {
         says.push_str(&format!(
-            " {} of its names lack the curve suffix (_P256, _P384) without which this Windows does not know them.",
-            list.unsuffixed.len()
+            " Without a curve suffix (_P256, _P384) this Windows does not know {}.",
+            few(&list.unsuffixed)
         ));
     }
-    let others = list.unsupported.len() - list.unsuffixed.len().min(list.unsupported.len());
-    if others + list.unknown.len() > 0 {
-        says.push_str(&format!(
-            " {} of its names are not known to this Windows.",
-            others + list.unknown.len()
-        ));
+    let others: Vec<String> = list
+        .unsupported
+        .iter()
+        .filter(|name| !list.unsuffixed.contains(name))
+        .chain(&list.unknown)
+        .cloned()
+        .collect();
+    if !others.is_empty() {
+        says.push_str(&format!(" Not known to this Windows: {}.", few(&others)));
     }
     if let Some(length) = list.too_long {
         says.push_str(&format!(" It is {length} characters long; 1023 are allowed."));
@@ -156,6 +222,11 @@ fn reading(list: &ListReading) -> String {
 /// What the facts alone say, where a failure is on record: a client that sends no hello, or a published endpoint that the
 /// settings have nothing in common with.
 pub(super) fn give(seen: &Seen, given: &mut Given) {
+    if in_clear(seen) {
+        return;
+    }
+    which_windows(seen, given);
+    lists(seen, given);
     let client = &seen.client.client;
     let hello = client.hello(Caller::Synchronization, None);
     let failure = record::failure(seen);
@@ -202,7 +273,8 @@ fn unwalked(seen: &Seen, hello: &ClientHello, failure: Option<String>, given: &m
         return;
     }
     let off = tls12_off(seen);
-    if !off.is_empty() && hello.offer.version < TLS12 {
+    let from_microsoft = seen.needed().any(|path| is_microsoft_host(&path.info.target.host));
+    if from_microsoft && !off.is_empty() && hello.offer.version < TLS12 {
         let mut because = vec![failure];
         because.extend(off);
         let says = "A connection is on record as broken off, and this server's SCHANNEL has TLS 1.2 off for clients; \

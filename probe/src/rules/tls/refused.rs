@@ -222,7 +222,9 @@ fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, g
         set_here(seen, own, &mut because),
         between(own.path)
     );
-    given.add(weighed(seen, own, cause("tls/no-common-signature", &subject, says, because)).role(role));
+    let found = weighed(seen, own, cause("tls/no-common-signature", &subject, says, because)).role(role);
+    // What it signs with may be among what is taken: then it is the offer that it holds against the client.
+    given.add(if theirs.iter().any(|name| ours.contains(name)) { found.likely() } else { found });
     ask_for_the_client(seen, own, given);
 }
 
@@ -271,9 +273,14 @@ fn refuses_everything(own: &Own, given: &mut Given) {
     because.extend(all.iter().map(|o| o.id.clone()));
     let says = format!(
         "{subject} refuses every hello that was tried ({} of them, TLS 1.0 to 1.3; the first met {}): nothing tells a version \
-         from a suite or a policy.{}",
+         from a suite or a policy.{}{}",
         all.len() + 1,
         refused(own.answer),
+        if own.path.info.target.host.parse::<std::net::IpAddr>().is_ok() {
+            " It was asked by its address, without a server name: a server that goes by the name refuses that."
+        } else {
+            ""
+        },
         between(own.path)
     );
     given.add(cause("tls/refused", &subject, says, because));
