@@ -210,7 +210,7 @@ impl Walker<'_> {
         let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
         let subject = crate::evidence::host_port(&hop.host, hop.port);
         let began = Began::now();
-        let answer = proxy::tunnel(hop.kind, stream, host, 443, wait).await;
+        let answer = proxy::tunnel(&self.way(hop, lane, wait), Box::new(stream), host, 443).await;
         let (outcome, raw) = (answer.outcome, answer.raw);
         self.record(path, Some(lane), Layer::Proxy, &subject, &began, Some(question), outcome, raw);
     }
@@ -226,7 +226,7 @@ impl Walker<'_> {
             let closes = proxy::closes_by_itself(tunnel, wait.min(BESIDE)).await;
             let asked = format!("CONNECT {}", path.target.subject());
             let answer = if closes { ProxyAnswer::ClosedTunnel } else { ProxyAnswer::Granted };
-            let outcome = Outcome::Proxy { asked, answer };
+            let outcome = Outcome::Proxy { asked, answer, auth: None };
             let question = Some("a tunnel into which nothing is sent");
             self.record(path, Some(lane), Layer::Proxy, &subject, &began, question, outcome, None);
             if closes {
