@@ -5,4 +5,5 @@ pub mod challenge;
 pub mod http;
 pub mod ntlm;
 pub mod soap;
+pub mod spnego;
 pub mod tls;

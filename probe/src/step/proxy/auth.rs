@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_auth::{ChallengeRef, DigestClient, ParamValue, PasswordParams};
 
-use super::gss;
+use super::gss::{self, Tickets};
 use crate::codec::challenge::Challenge;
 use crate::codec::ntlm;
 use crate::evidence::{AuthStage, PassedOver, ProxyAuth, escape};
@@ -33,7 +33,7 @@ pub struct Auth {
     /// Held by the connection that tries.
     pub(super) turn: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
-    tickets: gss::Tickets,
+    tickets: Tickets,
 }
 
 /// A user, and the password where there is one.
@@ -137,7 +137,7 @@ impl Auth {
             clock,
             turn: tokio::sync::Mutex::new(()),
             known: Mutex::default(),
-            tickets: gss::Tickets::default(),
+            tickets: Tickets::default(),
         }
     }
 
