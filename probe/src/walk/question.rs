@@ -156,8 +156,14 @@ impl Walker<'_> {
         outcome: &Outcome,
         wait: Duration,
     ) {
-        let Outcome::Proxy { answer, .. } = outcome else { return };
+        let Outcome::Proxy { answer, auth, .. } = outcome else { return };
+        // What has demanded credentials is a proxy: only what it does for others is left to ask.
+        let spoke = auth.is_some();
         match answer {
+            ProxyAnswer::Broken { how: Broken::Timeout } if spoke && self.settings.until.is_none() => {
+                self.proxy_answers_else(path, lane, hop, wait).await;
+            }
+            ProxyAnswer::Broken { .. } if spoke => {}
             ProxyAnswer::Broken { how: Broken::Timeout } if self.settings.until.is_none() => {
                 join(
                     self.proxy_speaks_tls(path, lane, hop, wait),

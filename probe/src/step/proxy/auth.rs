@@ -57,6 +57,8 @@ struct Known {
     /// Why nothing is sent any more.
     refused: Option<String>,
     accepted: Vec<(ProxyHop, Scheme)>,
+    /// Final messages to which nothing came in time.
+    silences: u32,
     /// Where a scheme could not be carried through before anything was proved.
     failed: Vec<(ProxyHop, String)>,
     /// The client of the nonce that was accepted last.
@@ -100,6 +102,17 @@ impl Scheme {
             _ => "",
         }
     }
+}
+
+/// What went out of what proves a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Nothing.
+    Nothing,
+    /// A final message, which was answered or cut off.
+    Final,
+    /// A final message, to which nothing came in time.
+    Silence,
 }
 
 /// What is known of a proxy before it is asked.
@@ -187,8 +200,13 @@ impl Auth {
         Some(if matches!(scheme, Scheme::Ntlm { .. }) { 2 } else { 1 })
     }
 
-    /// Writes down what became of a logon. `proved` says whether a final message went out.
-    pub(super) fn settle(&self, hop: &ProxyHop, scheme: Scheme, seen: &ProxyAuth, proved: bool) {
+    /// Whether a proxy has accepted the credentials in this run.
+    pub(super) fn accepted_by(&self, hop: &ProxyHop) -> bool {
+        self.known().accepted.iter().any(|(known, _)| known == hop)
+    }
+
+    /// Writes down what became of a logon.
+    pub(super) fn settle(&self, hop: &ProxyHop, scheme: Scheme, seen: &ProxyAuth, sent: Sent) {
         let mut known = self.known();
         match seen.stage {
             AuthStage::Accepted => {
@@ -202,7 +220,10 @@ impl Auth {
             AuthStage::Broken | AuthStage::ClosedBetweenLegs => {
                 // What was accepted before is not given up for one connection that broke.
                 let was = known.accepted.iter().any(|(known, _)| known == hop);
-                if proved && !was {
+                // Silence may be the destination's, behind a proxy that is content: it is asked once more.
+                if sent == Sent::Silence && !was && known.silences == 0 {
+                    known.silences = 1;
+                } else if sent != Sent::Nothing && !was {
                     known.refused = Some("they were sent before in this run, and no verdict came".into());
                 } else if !was && !known.failed.iter().any(|(known, _)| known == hop) {
                     known.failed.push((hop.clone(), seen.why.clone()));

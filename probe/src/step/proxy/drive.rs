@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::timeout;
 
-use super::auth::{Auth, Choice, Scheme, Standing};
+use super::auth::{Auth, Choice, Scheme, Sent, Standing};
 use crate::codec::challenge::{self, Challenge};
 use crate::codec::ntlm;
 use crate::evidence::{AuthStage, ProxyAuth};
@@ -85,7 +85,7 @@ pub(super) async fn drive<L: Leg, D: Dial>(
         stream: Some(stream),
         rounds: 0,
         seen: ProxyAuth::default(),
-        proved: false,
+        sent: Sent::Nothing,
         demand: None,
     };
     // Who logs on now is waited for: afterwards the scheme is known.
@@ -125,9 +125,9 @@ pub(super) async fn drive<L: Leg, D: Dial>(
         }
         Choice::KdcRefused(why) => {
             line.name(Scheme::Kerberos);
-            line.proved = true;
+            line.sent = Sent::Final;
             let (answer, seen) = line.end(heard.answer, AuthStage::Rejected, format!("the KDC: {why}"));
-            seen.iter().for_each(|seen| way.auth.settle(way.hop, Scheme::Kerberos, seen, true));
+            seen.iter().for_each(|seen| way.auth.settle(way.hop, Scheme::Kerberos, seen, Sent::Final));
             (answer, seen)
         }
         Choice::With(scheme, ticket) => {
@@ -146,8 +146,8 @@ struct Line<'a, 'w, L: Leg, D> {
     stream: Option<Stream>,
     rounds: u32,
     seen: ProxyAuth,
-    /// Whether a final message went out.
-    proved: bool,
+    /// What went out.
+    sent: Sent,
     /// The demand, which stands where no answer of HTTP follows it.
     demand: Option<L::Answer>,
 }
@@ -226,10 +226,10 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
             Scheme::Digest => self.digest(challenges).await,
             Scheme::Ntlm { .. } => self.ntlm(scheme).await,
         };
-        let proved = self.proved;
-        let said = self.demand.take().filter(|_| heard.status.is_none());
+        let sent = self.sent;
+        let said = self.demand.take().filter(|_| heard.ended);
         let (answer, seen) = self.end(said.unwrap_or(heard.answer), stage, why);
-        seen.iter().for_each(|seen| auth.settle(hop, scheme, seen, proved));
+        seen.iter().for_each(|seen| auth.settle(hop, scheme, seen, sent));
         (answer, seen)
     }
 
@@ -243,8 +243,20 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
             let heard = self.ask(None, true).await;
             return (heard, AuthStage::Broken, "there is nothing to answer with any more".into());
         };
-        self.proved = true;
+        let before = (self.rounds, self.sent);
+        self.sent = Sent::Final;
         let heard = self.ask(Some(value.expose()), true).await;
+        if self.rounds == before.0 {
+            // There was no connection to send it over.
+            self.sent = before.1;
+        }
+        if heard.status.is_none() && self.way.auth.accepted_by(self.way.hop) {
+            // Whatever ended it now: the credentials were accepted on another connection.
+            return (heard, AuthStage::Accepted, String::new());
+        }
+        if heard.status.is_none() && !heard.ended {
+            self.sent = Sent::Silence;
+        }
         let (stage, why) = verdict(&heard, scheme, value.expose().len(), L::OWN);
         (heard, stage, why)
     }
@@ -325,7 +337,7 @@ fn verdict<A>(heard: &Heard<A>, scheme: Scheme, length: usize, own: bool) -> (Au
         None if heard.ended => {
             (AuthStage::Broken, "the connection ended instead of an answer to the final message".into())
         }
-        None => (AuthStage::Broken, "no HTTP answer came to the final message".into()),
+        None => (AuthStage::Broken, "nothing that is HTTP came to the final message in time".into()),
         Some(407) => {
             let asks_on = heard.challenges.iter().any(|c| c.is(scheme.name()) && c.token.is_some());
             if asks_on && scheme != Scheme::Basic && scheme != Scheme::Digest {
@@ -346,7 +358,7 @@ fn verdict<A>(heard: &Heard<A>, scheme: Scheme, length: usize, own: bool) -> (Au
 }
 
 /// The connection, unless it was closed or speaks unasked.
-async fn still_open(mut stream: Stream) -> Option<Stream> {
+pub(crate) async fn still_open(mut stream: Stream) -> Option<Stream> {
     tokio::task::yield_now().await;
     let mut byte = [0];
     let waits = poll_fn(|context| {

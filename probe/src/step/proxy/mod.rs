@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::absolute::send;
 pub use self::auth::{Auth, digest_client};
+pub(crate) use self::drive::still_open;
 pub use self::drive::{Dial, Way};
 use crate::codec::challenge;
 use crate::codec::http::{self, Head};

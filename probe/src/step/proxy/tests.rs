@@ -35,6 +35,12 @@ struct Manner {
     garbles: bool,
     /// It calls every nonce of before stale.
     stale: bool,
+    /// It closes the connection on the message that decides.
+    closes_final: bool,
+    /// What it sends instead of an answer.
+    babbles: usize,
+    /// A tunnel leads to a server that refuses every TLS.
+    tls: bool,
 }
 
 /// A request that carried credentials: which connection, which method, which scheme, whether they were right.
@@ -120,6 +126,16 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
         }
         bytes.drain(..end + length);
         let mut words = head.split_whitespace();
+        if manner.babbles > 0 {
+            let _ = stream.write_all(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\n").await;
+            let line = format!("X: {}\r\n", "y".repeat(1000));
+            for _ in 0..manner.babbles / line.len() {
+                if stream.write_all(line.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+            return;
+        }
         let (method, uri) = (words.next().unwrap().to_string(), words.next().unwrap().to_string());
         journal.lock().unwrap().requests += 1;
         journal.lock().unwrap().bytes.extend_from_slice(head.as_bytes());
@@ -131,6 +147,10 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
             right
         };
         let mut stale = false;
+        if manner.closes_final && scheme != "" && STANDARD.decode(rest).is_ok_and(|m| m.get(8) != Some(&1)) {
+            tried(false);
+            return;
+        }
         let granted = match scheme {
             "Basic" => tried(STANDARD.decode(rest).unwrap() == format!("{USER}:{PASSWORD}").as_bytes()),
             "Digest" => {
@@ -158,7 +178,12 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
         };
         if granted && method == "CONNECT" {
             let _ = stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
-            let _ = stream.read_buf(&mut bytes).await;
+            let got = stream.read_buf(&mut bytes).await.unwrap_or(0);
+            if manner.tls && got > 0 {
+                // handshake_failure
+                let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).await;
+                let _ = stream.shutdown().await;
+            }
             return;
         }
         if granted {
@@ -305,5 +330,173 @@ async fn plain_http_goes_through_the_same_logon() {
         });
         assert!(answered, "{offers:?}");
         assert_eq!(proxy.wrong(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_on_the_final_message_ends_the_tries() {
+    for offers in [&["Basic"][..], &["NTLM"]] {
+        let proxy = Proxy::start(Manner { offers, closes_final: true, ..Manner::default() }).await;
+        let report = proxy.run(Some(PASSWORD), Layer::Proxy, &THREE).await;
+        assert_eq!(proxy.tried().len(), 1, "{offers:?}");
+        let mut stages = stages(&report);
+        stages.sort_by_key(|stage| *stage as u8);
+        assert_eq!(stages, [AuthStage::Broken, AuthStage::NotSent, AuthStage::NotSent]);
+        let demanded = report.observations.iter().filter(|o| {
+            matches!(
+                o.outcome,
+                Outcome::Proxy { answer: crate::evidence::ProxyAnswer::Status { code: 407, .. }, .. }
+            )
+        });
+        assert_eq!(demanded.count(), 3, "the proxy's own demand is what is kept");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_without_end_is_left_alone() {
+    let proxy = Proxy::start(Manner { babbles: 10_000_000, ..Manner::default() }).await;
+    let report = proxy.run(Some(PASSWORD), Layer::Proxy, &THREE[..1]).await;
+    let answer = report.observations.iter().find_map(|o| match &o.outcome {
+        Outcome::Proxy { answer, .. } => Some(answer.clone()),
+        _ => None,
+    });
+    assert!(matches!(answer, Some(crate::evidence::ProxyAnswer::NotHttp { .. })), "{answer:?}");
+    assert!(serde_json::to_string(&report).unwrap().len() < 100_000);
+}
+
+#[tokio::test]
+async fn tunnels_opened_ahead_are_counted() {
+    let manner = Manner { offers: &["NTLM"], tls: true, ..Manner::default() };
+    let proxy = Proxy::start(manner).await;
+    let settings = Settings {
+        proxy: ProxyChoice::Through(proxy.hop.clone()),
+        proxy_user: Some(USER.into()),
+        proxy_password: Some(Secret::new(PASSWORD.into())),
+        plan: Some(crate::evidence::SpokenPlan::Far),
+        suites: true,
+        trust: crate::settings::Trust::None,
+        ..Settings::default()
+    };
+    let target = crate::cli::target::server("a.test:443").unwrap();
+    let report = run::tls(&settings, &TrustStore::default(), &target, &[], &Silent).await.unwrap();
+    let hellos = report.observations.iter().filter(|o| matches!(o.outcome, Outcome::Hello { .. })).count();
+    let spoken = report.observations.iter().find_map(|o| match &o.outcome {
+        Outcome::Spoken(spoken) => Some(spoken.clone()),
+        _ => None,
+    });
+    let spoken = spoken.expect("an enumeration");
+    assert!(spoken.connections >= spoken.handshakes && spoken.handshakes > 0, "{spoken:?}");
+    // The first connection carries the bare demand and the logon; what was not accepted yet when the run ended is none.
+    let taken = proxy.journal.lock().unwrap().connections;
+    assert!(taken <= hellos + spoken.connections as usize, "{taken} of {hellos} + {}", spoken.connections);
+    assert!(
+        taken + 16 > hellos + spoken.connections as usize,
+        "{taken} of {hellos} + {}",
+        spoken.connections
+    );
+    assert_eq!(proxy.wrong(), 0);
+}
+
+#[tokio::test]
+async fn a_password_is_in_nothing_that_a_run_leaves() {
+    let odd = "hünter2:\"x/y";
+    for (password, offers) in [
+        (PASSWORD, &["Basic"][..]),
+        (PASSWORD, &["Digest"]),
+        (PASSWORD, &["NTLM"]),
+        (odd, &["Basic"]),
+        (odd, &["NTLM", "Basic"]),
+    ] {
+        let proxy = Proxy::start(Manner { offers, ..Manner::default() }).await;
+        let report = proxy.run(Some(password), Layer::Http, &["http://a.test/x", "https://b.test/x"]).await;
+        let settings = &report.settings;
+        assert_eq!(settings.proxy_password, Some(Secret::new(password.into())));
+        let mut texts = vec![
+            serde_json::to_string(settings).unwrap(),
+            toml::to_string(settings).unwrap(),
+            serde_json::to_string(&report).unwrap(),
+            format!("{report:?}"),
+            crate::report::json::render(&report),
+            crate::report::short::render(&report),
+        ];
+        for verbose in 0..3 {
+            let options = crate::report::text::Options { verbose, ..Default::default() };
+            texts.push(crate::report::text::render(&report, options));
+        }
+        let utf16: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let pair = format!("{USER}:{password}");
+        let percent: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let url: String = url::form_urlencoded::byte_serialize(password.as_bytes()).collect();
+        let escaped = crate::evidence::escape_bytes(password.as_bytes());
+        let json = serde_json::to_string(password).unwrap();
+        let needles = [
+            password.to_string(),
+            json.trim_matches('"').to_string(),
+            STANDARD.encode(password),
+            STANDARD.encode(&pair),
+            STANDARD.encode(&utf16),
+            String::from_utf8_lossy(&utf16).into_owned(),
+            utf16.escape_ascii().to_string(),
+            percent,
+            url,
+            escaped,
+            // The messages that prove it can be guessed at offline.
+            "Proxy-Authorization".into(),
+            STANDARD.encode(b"NTLMSSP\0\x03"),
+            "cnonce".into(),
+        ];
+        for text in &texts {
+            for needle in &needles {
+                assert!(!text.contains(needle.as_str()), "{needle} in {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn socks_5_takes_the_password_where_it_asks_for_one() {
+    for (password, stage) in [(PASSWORD, AuthStage::Accepted), ("wrong", AuthStage::Rejected)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let kept = seen.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut two = [0; 2];
+                stream.read_exact(&mut two).await.unwrap();
+                let mut methods = vec![0; usize::from(two[1])];
+                stream.read_exact(&mut methods).await.unwrap();
+                if !methods.contains(&2) {
+                    let _ = stream.write_all(&[5, 0xff]).await;
+                    continue;
+                }
+                stream.write_all(&[5, 2]).await.unwrap();
+                let mut version = [0];
+                stream.read_exact(&mut version).await.unwrap();
+                let mut next = async || {
+                    let length = stream.read_u8().await.unwrap();
+                    let mut text = vec![0; usize::from(length)];
+                    stream.read_exact(&mut text).await.unwrap();
+                    String::from_utf8(text).unwrap()
+                };
+                let (user, password) = (next().await, next().await);
+                let right = user == USER && password == PASSWORD;
+                kept.lock().unwrap().push(right);
+                let _ = stream.write_all(&[1, u8::from(!right)]).await;
+                if right {
+                    let mut request = [0; 64];
+                    let _ = stream.read(&mut request).await;
+                    let _ = stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 1]).await;
+                    let _ = stream.read(&mut request).await;
+                }
+            }
+        });
+        let hop = ProxyHop { kind: ProxyKind::Socks5, host: "127.0.0.1".into(), port };
+        let proxy = Proxy { hop, journal: Arc::default() };
+        let report = proxy.run(Some(password), Layer::Proxy, &THREE).await;
+        let stages = stages(&report);
+        assert_eq!(stages.iter().filter(|s| **s == stage).count(), if password == PASSWORD { 3 } else { 1 });
+        let tries = seen.lock().unwrap().clone();
+        assert_eq!(tries.iter().filter(|right| !**right).count(), usize::from(password != PASSWORD));
     }
 }
