@@ -178,8 +178,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
         };
         if granted && method == "CONNECT" {
             let _ = stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
-            let got = stream.read_buf(&mut bytes).await.unwrap_or(0);
-            if manner.tls && got > 0 {
+            if manner.tls && stream.read_buf(&mut bytes).await.unwrap_or(0) > 0 {
                 // handshake_failure
                 let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).await;
                 let _ = stream.shutdown().await;
@@ -498,5 +497,41 @@ async fn socks_5_takes_the_password_where_it_asks_for_one() {
         assert_eq!(stages.iter().filter(|s| **s == stage).count(), if password == PASSWORD { 3 } else { 1 });
         let tries = seen.lock().unwrap().clone();
         assert_eq!(tries.iter().filter(|right| !**right).count(), usize::from(password != PASSWORD));
+    }
+}
+
+/// A way without a second connection.
+struct Once;
+
+impl super::Dial for Once {
+    async fn again(&self) -> Option<crate::net::Stream> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_a_second_is_not_waited_for() {
+    let auth = super::Auth::new(&Settings::default(), Vec::new(), false, jiff::Timestamp::UNIX_EPOCH);
+    let hop = ProxyHop { kind: ProxyKind::Http, host: "proxy.test".into(), port: 1 };
+    for (text, expected) in
+        [("HTTP/1.1 407 No\r\nX: yyyyyyyyyyyyyyyyyyyyy", true), ("SSH-2.0-OpenSSH", false)]
+    {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        tokio::spawn(async move {
+            for byte in text.bytes().cycle() {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                if theirs.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let wait = std::time::Duration::from_secs(12);
+        let way = super::Way { auth: &auth, hop: &hop, dial: Once, wait };
+        let begun = tokio::time::Instant::now();
+        let answer = super::tunnel(&way, Box::new(ours), "a.test", 443).await;
+        assert!(begun.elapsed() <= wait);
+        let Outcome::Proxy { answer, auth: None, .. } = answer.outcome else { panic!() };
+        let cut = answer == crate::evidence::ProxyAnswer::Broken { how: crate::evidence::Broken::Timeout };
+        assert_eq!(cut, expected, "{answer:?}");
     }
 }
