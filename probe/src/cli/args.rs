@@ -163,7 +163,7 @@ pub struct Flags {
     /// as-configured, none, or http://, socks4://, socks4a://, socks5:// with HOST:PORT [default: as-configured]
     #[arg(long, global = true, value_name = "PROXY", help_heading = "Proxy")]
     proxy: Option<String>,
-    /// Log on at the proxy as DOMAIN\user, user@REALM or user, with WSUSPROBE_PROXY_PASSWORD or what is typed
+    /// Log on at the proxy as DOMAIN\user, user@REALM or user; the password is asked for, or read as below
     #[arg(long, global = true, value_name = "USER", help_heading = "Proxy")]
     proxy_user: Option<String>,
     /// Read that user's password from this open file descriptor, its first line

@@ -15,6 +15,7 @@ use crate::codec::http::{Head, telling};
 use crate::codec::tls::looks_like;
 use crate::evidence::{Broken, HttpAnswer, Looks, Outcome, Target, escape, escape_bytes};
 use crate::net::{Stream, broken};
+use crate::step::proxy::Proof;
 
 /// The most bytes of an answer's head that are read.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -56,14 +57,17 @@ pub async fn send(stream: Stream, request: Request<'_>, wait: Duration) -> Answe
 pub async fn send_as(
     stream: Stream,
     request: &Request<'_>,
-    authorization: Option<&str>,
+    authorization: Option<&Proof>,
     wait: Duration,
 ) -> Answer {
     let until = Instant::now() + wait;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let tap = Tap { inner: stream, seen: seen.clone() };
     let result = timeout_at(until, exchange(tap, request, authorization, until)).await;
-    let first = seen.lock().map(|bytes| bytes.clone()).unwrap_or_default();
+    let mut first = seen.lock().map(|bytes| bytes.clone()).unwrap_or_default();
+    if let Some(proof) = authorization {
+        proof.cover(&mut first);
+    }
     let raw = (!first.is_empty()).then(|| escape_bytes(&first));
     let (answer, body, challenges) = match result {
         Ok(Ok(done)) => done,
@@ -98,7 +102,7 @@ type Read = (HttpAnswer, Vec<u8>, Vec<Vec<u8>>);
 async fn exchange(
     tap: Tap,
     request: &Request<'_>,
-    authorization: Option<&str>,
+    authorization: Option<&Proof>,
     until: Instant,
 ) -> hyper::Result<Read> {
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -113,7 +117,7 @@ async fn exchange(
         .uri(uri)
         .header("Host", host(&url))
         .header("User-Agent", concat!("wsusprobe/", env!("CARGO_PKG_VERSION")));
-    let secret = authorization.and_then(|value| hyper::header::HeaderValue::from_str(value).ok());
+    let secret = authorization.and_then(|value| hyper::header::HeaderValue::from_str(value.value()).ok());
     builder = match secret {
         // A logon may belong to its connection: who announces its end is not let in by every proxy.
         Some(mut value) => {
@@ -132,7 +136,11 @@ async fn exchange(
     let response = sender.send_request(message).await?;
     let status = response.status().as_u16();
     let headers = telling(response.headers().iter().map(|(name, value)| {
-        (name.as_str().to_string(), escape(&String::from_utf8_lossy(value.as_bytes()), 300))
+        let mut value = value.as_bytes().to_vec();
+        if let Some(proof) = authorization {
+            proof.cover(&mut value);
+        }
+        (name.as_str().to_string(), escape(&String::from_utf8_lossy(&value), 300))
     }));
     let challenges = response
         .headers()
@@ -160,6 +168,9 @@ async fn exchange(
         }
     }
     drop(driving);
+    if let Some(proof) = authorization {
+        proof.cover(&mut body);
+    }
     let shown = escape(String::from_utf8_lossy(&body).trim(), 1024);
     Ok((HttpAnswer::Response { status, headers, body: shown, complete }, body, challenges))
 }

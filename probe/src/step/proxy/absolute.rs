@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::auth::Proof;
 use super::connect::{self, Got};
 use super::drive::{Dial, Heard, Leg, Way, drive};
 use crate::codec::challenge::challenges;
@@ -51,7 +52,7 @@ impl Leg for Absolute<'_> {
         self.answer(HttpAnswer::Broken { how: Broken::Closed }, None)
     }
 
-    async fn ask(&self, stream: Stream, authorization: Option<&str>, last: bool) -> Heard<Answer> {
+    async fn ask(&self, stream: Stream, authorization: Option<&Proof>, last: bool) -> Heard<Answer> {
         if !last {
             return self.first_message(stream, authorization).await;
         }
@@ -78,7 +79,7 @@ impl Leg for Absolute<'_> {
 
 impl Absolute<'_> {
     /// A message that others follow on the same connection: the request without its body.
-    async fn first_message(&self, stream: Stream, authorization: Option<&str>) -> Heard<Answer> {
+    async fn first_message(&self, stream: Stream, authorization: Option<&Proof>) -> Heard<Answer> {
         let host = exchange::host(&self.url);
         let length = if self.request.body.is_empty() { "" } else { "Content-Length: 0\r\n" };
         let mut head = Zeroizing::new(format!(
@@ -88,7 +89,7 @@ impl Absolute<'_> {
         connect::push_authorization(&mut head, authorization);
         let until = Instant::now() + self.wait;
         let connect::Exchange { result, bytes, stream } =
-            connect::exchange(stream, head.as_bytes(), until, false).await;
+            connect::exchange(stream, head.as_bytes(), authorization, until, false).await;
         let raw = (!bytes.is_empty()).then(|| escape_bytes(&bytes));
         let (answer, status, list, kept, ended) = match result {
             Got::Head(head) => {

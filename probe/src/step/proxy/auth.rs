@@ -104,6 +104,59 @@ impl Scheme {
     }
 }
 
+/// A message with credentials. An answer that repeats it, or the password, is covered before anything of it is kept.
+#[derive(Debug)]
+pub struct Proof {
+    value: Secret<String>,
+    hidden: Vec<Secret<Vec<u8>>>,
+}
+
+impl Proof {
+    /// The least that is covered: shorter strings stand in every text.
+    const LEAST: usize = 4;
+
+    pub(super) fn new(value: Secret<String>, password: Option<&str>) -> Proof {
+        let payload = value.expose().split_once(' ').map(|(_, payload)| payload);
+        // Digest's proof is one of its parameters.
+        let response = value.expose().split_once("response=\"").and_then(|(_, rest)| rest.split('"').next());
+        let hidden = [payload, response, password]
+            .into_iter()
+            .flatten()
+            .filter(|text| text.len() >= Proof::LEAST)
+            .map(|text| Secret::new(text.as_bytes().to_vec()))
+            .collect();
+        Proof { value, hidden }
+    }
+
+    /// A message that proves nothing yet.
+    pub(super) fn open(value: String) -> Proof {
+        Proof { value: Secret::new(value), hidden: Vec::new() }
+    }
+
+    /// The header's value.
+    pub fn value(&self) -> &str {
+        self.value.expose()
+    }
+
+    /// Covers what bytes repeat of it, and what they begin to repeat where they end.
+    pub fn cover(&self, bytes: &mut [u8]) {
+        for hidden in &self.hidden {
+            let hidden = hidden.expose();
+            let finder = memchr::memmem::Finder::new(hidden);
+            let mut from = 0;
+            while let Some(at) = finder.find(&bytes[from..]) {
+                bytes[from + at..][..hidden.len()].fill(b'*');
+                from += at + hidden.len();
+            }
+            let longest = hidden.len().min(bytes.len());
+            if let Some(length) = (Proof::LEAST..=longest).rev().find(|&n| bytes.ends_with(&hidden[..n])) {
+                let end = bytes.len();
+                bytes[end - length..].fill(b'*');
+            }
+        }
+    }
+}
+
 /// What went out of what proves a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
@@ -318,10 +371,16 @@ impl Auth {
         self.tickets.token(&hop.host, account, self.patience).await
     }
 
-    pub(super) fn basic(&self) -> Option<Secret<String>> {
+    /// What is sent, beside the password that an answer must not repeat.
+    pub(super) fn proof(&self, value: Secret<String>) -> Proof {
+        let password = self.account.as_ref().and_then(|account| account.password.as_ref());
+        Proof::new(value, password.map(|password| password.expose().as_str()))
+    }
+
+    pub(super) fn basic(&self) -> Option<Proof> {
         let account = self.account.as_ref()?;
         let pair = Secret::new(format!("{}:{}", account.name, account.password.as_ref()?.expose()));
-        Some(Secret::new(format!("Basic {}", STANDARD.encode(pair.expose()))))
+        Some(self.proof(Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))))
     }
 
     /// Answers a Digest challenge, or the one that was answered last where there is none.
@@ -330,7 +389,7 @@ impl Auth {
         challenges: Option<&[Challenge]>,
         method: &str,
         uri: &str,
-    ) -> Result<Secret<String>, String> {
+    ) -> Result<Proof, String> {
         let account = self.account.as_ref().ok_or("no account")?;
         let password = account.password.as_ref().ok_or("no password")?;
         let mut known = self.known();
@@ -345,7 +404,9 @@ impl Auth {
             method,
             body: Some(b""),
         };
-        client.respond(&asked).map(Secret::new).map_err(|why| escape(&why, 120))
+        let answer = client.respond(&asked).map_err(|why| escape(&why, 120))?;
+        drop(known);
+        Ok(self.proof(Secret::new(answer)))
     }
 
     /// NTLM's answer to a token.
@@ -458,6 +519,19 @@ mod tests {
         };
         let auth = Auth::new(&settings, Vec::new(), false, jiff::Timestamp::UNIX_EPOCH);
         assert!(!format!("{auth:?} {:?}", auth.basic()).contains("hunter2"));
-        assert_eq!(auth.basic().unwrap().expose(), "Basic d3N1czpodW50ZXIy");
+        assert_eq!(auth.basic().unwrap().value(), "Basic d3N1czpodW50ZXIy");
+    }
+
+    #[test]
+    fn what_an_answer_repeats_of_a_proof_is_covered() {
+        let value = Secret::new("Digest username=\"wsus\", response=\"0123456789abcdef\"".to_string());
+        let proof = Proof::new(value, Some("hünter2"));
+        let mut bytes = "a hünter2 b 0123456789abcdef c hünt".as_bytes().to_vec();
+        proof.cover(&mut bytes);
+        assert_eq!(String::from_utf8(bytes).unwrap(), "a ******** b **************** c *****");
+        let basic = Proof::new(Secret::new("Basic d3N1czpodW50ZXIy".to_string()), None);
+        let mut bytes = b"Basic d3N1czpodW50ZXIy, Basic d3N1c".to_vec();
+        basic.cover(&mut bytes);
+        assert_eq!(bytes, b"Basic ****************, Basic *****");
     }
 }

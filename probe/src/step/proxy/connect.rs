@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+use super::auth::Proof;
 use super::drive::{Dial, Heard, Leg, Way, drive};
 use super::{Answer, refusal};
 use crate::codec::challenge::challenges;
@@ -56,14 +57,14 @@ impl Leg for Connect {
         Asked { answer: ProxyAnswer::Broken { how: Broken::Closed }, raw: None, tunnel: None }
     }
 
-    async fn ask(&self, stream: Stream, authorization: Option<&str>, _: bool) -> Heard<Asked> {
+    async fn ask(&self, stream: Stream, authorization: Option<&Proof>, _: bool) -> Heard<Asked> {
         let target = &self.target;
         let mut request = Zeroizing::new(format!(
             "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nProxy-Connection: Keep-Alive\r\n"
         ));
         push_authorization(&mut request, authorization);
         let Exchange { result, bytes, stream } =
-            exchange(stream, request.as_bytes(), Instant::now() + self.wait, true).await;
+            exchange(stream, request.as_bytes(), authorization, Instant::now() + self.wait, true).await;
         let raw = (!bytes.is_empty()).then(|| escape_bytes(&bytes));
         let heard = |answer, status, tunnel: Option<Stream>| Heard {
             granted: tunnel.is_some(),
@@ -112,8 +113,8 @@ impl Leg for Connect {
 }
 
 /// Ends a request's head, with the credentials in it.
-pub(super) fn push_authorization(request: &mut String, authorization: Option<&str>) {
-    if let Some(value) = authorization {
+pub(super) fn push_authorization(request: &mut String, authorization: Option<&Proof>) {
+    if let Some(value) = authorization.map(Proof::value) {
         // Grown at once: no copy of it is left behind.
         request.reserve(value.len() + 32);
         request.push_str("Proxy-Authorization: ");
@@ -150,7 +151,13 @@ pub(super) enum Got {
 }
 
 /// Sends a request and reads the answer. A grant's body is the tunnel's, where `tunnel` says that there is one.
-pub(super) async fn exchange(mut stream: Stream, request: &[u8], until: Instant, tunnel: bool) -> Exchange {
+pub(super) async fn exchange(
+    mut stream: Stream,
+    request: &[u8],
+    proof: Option<&Proof>,
+    until: Instant,
+    tunnel: bool,
+) -> Exchange {
     let mut bytes = Vec::new();
     let read = match timeout_at(until, stream.write_all(request)).await {
         Err(_) => Err(Broken::Timeout),
@@ -170,6 +177,24 @@ pub(super) async fn exchange(mut stream: Stream, request: &[u8], until: Instant,
         }
         Ok(None) => Got::NotHttp,
         Err(how) => Got::Broken(how),
+    };
+    let Some(proof) = proof else { return Exchange { result, bytes, stream } };
+    let result = match result {
+        // A tunnel's first bytes are the destination's, and stay as they are.
+        Got::Head(head) if is_grant(&head) && tunnel => {
+            let length = head.length;
+            proof.cover(&mut bytes[..length]);
+            Got::Head(head)
+        }
+        other => {
+            proof.cover(&mut bytes);
+            let again = http::head(&bytes).ok().flatten();
+            match (other, again) {
+                (Got::Head(_), Some(head)) => Got::Head(head),
+                (Got::Demand(_, whole), Some(head)) => Got::Demand(head, whole),
+                (other, _) => other,
+            }
+        }
     };
     Exchange { result, bytes, stream }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::timeout;
 
-use super::auth::{Auth, Choice, Scheme, Sent, Standing};
+use super::auth::{Auth, Choice, Proof, Scheme, Sent, Standing};
 use crate::codec::challenge::{self, Challenge};
 use crate::codec::ntlm;
 use crate::evidence::{AuthStage, ProxyAuth};
@@ -50,7 +50,7 @@ pub(super) trait Leg: Sync {
     fn ask(
         &self,
         stream: Stream,
-        authorization: Option<&str>,
+        authorization: Option<&Proof>,
         last: bool,
     ) -> impl Future<Output = Heard<Self::Answer>> + Send;
     /// What there is where no connection can be had.
@@ -154,7 +154,7 @@ struct Line<'a, 'w, L: Leg, D> {
 
 impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
     /// Asks once, over a new connection where the last one is gone.
-    async fn ask(&mut self, authorization: Option<&str>, last: bool) -> Heard<L::Answer> {
+    async fn ask(&mut self, authorization: Option<&Proof>, last: bool) -> Heard<L::Answer> {
         let stream = match self.stream.take() {
             Some(stream) if self.rounds == 0 => Some(stream),
             Some(stream) => still_open(stream).await,
@@ -219,8 +219,8 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
                 self.finally(value.as_ref(), scheme).await
             }
             Scheme::Kerberos => {
-                let value =
-                    ticket.map(|ticket| Secret::new(format!("Negotiate {}", STANDARD.encode(ticket))));
+                let value = ticket
+                    .map(|ticket| auth.proof(Secret::new(format!("Negotiate {}", STANDARD.encode(ticket)))));
                 self.finally(value.as_ref(), scheme).await
             }
             Scheme::Digest => self.digest(challenges).await,
@@ -236,7 +236,7 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
     /// Sends the message that decides.
     async fn finally(
         &mut self,
-        value: Option<&Secret<String>>,
+        value: Option<&Proof>,
         scheme: Scheme,
     ) -> (Heard<L::Answer>, AuthStage, String) {
         let Some(value) = value else {
@@ -245,7 +245,7 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
         };
         let before = (self.rounds, self.sent);
         self.sent = Sent::Final;
-        let heard = self.ask(Some(value.expose()), true).await;
+        let heard = self.ask(Some(value), true).await;
         if self.rounds == before.0 {
             // There was no connection to send it over.
             self.sent = before.1;
@@ -257,7 +257,7 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
         if heard.status.is_none() && !heard.ended {
             self.sent = Sent::Silence;
         }
-        let (stage, why) = verdict(&heard, scheme, value.expose().len(), L::OWN);
+        let (stage, why) = verdict(&heard, scheme, value.value().len(), L::OWN);
         (heard, stage, why)
     }
 
@@ -289,7 +289,7 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
 
     async fn ntlm(&mut self, scheme: Scheme) -> (Heard<L::Answer>, AuthStage, String) {
         let name = scheme.name();
-        let first = format!("{name} {}", STANDARD.encode(ntlm::negotiate()));
+        let first = Proof::open(format!("{name} {}", STANDARD.encode(ntlm::negotiate())));
         let reused = self.rounds > 0 && self.stream.is_some();
         let mut heard = self.ask(Some(&first), false).await;
         // A close after the bare demand is normal: once more, over a connection that begins with this message.
@@ -318,7 +318,8 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
                     Some(token) => match self.way.auth.ntlm(token) {
                         Err(why) => (AuthStage::Broken, why),
                         Ok(proof) => {
-                            let value = Secret::new(format!("{name} {}", proof.expose()));
+                            let value =
+                                self.way.auth.proof(Secret::new(format!("{name} {}", proof.expose())));
                             return self.finally(Some(&value), scheme).await;
                         }
                     },

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::absolute::send;
-pub use self::auth::{Auth, digest_client};
+pub use self::auth::{Auth, Proof, digest_client};
 pub(crate) use self::drive::still_open;
 pub use self::drive::{Dial, Way};
 use crate::codec::challenge;

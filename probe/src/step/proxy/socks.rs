@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_socks::tcp::{Socks4Stream, Socks5Stream};
 
 use super::Answer;
-use super::auth::{Account, SOCKS5};
+use super::auth::{Account, Proof, SOCKS5};
 use super::drive::{Dial, Heard, Leg, Way, drive};
 use crate::codec::challenge::Challenge;
 use crate::evidence::{Broken, Outcome, ProxyAnswer, escape, host_port};
@@ -68,7 +68,7 @@ impl Leg for Socks5<'_> {
         (ProxyAnswer::Broken { how: Broken::Closed }, None)
     }
 
-    async fn ask(&self, stream: Stream, authorization: Option<&str>, _: bool) -> Heard<Granted> {
+    async fn ask(&self, stream: Stream, authorization: Option<&Proof>, _: bool) -> Heard<Granted> {
         let target = (self.host, self.port);
         let login = self
             .account

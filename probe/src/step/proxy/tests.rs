@@ -37,6 +37,8 @@ struct Manner {
     stale: bool,
     /// It closes the connection on the message that decides.
     closes_final: bool,
+    /// Its demand repeats the request and the password.
+    echoes: bool,
     /// What it sends instead of an answer.
     babbles: usize,
     /// A tunnel leads to a server that refuses every TLS.
@@ -147,7 +149,10 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
             right
         };
         let mut stale = false;
-        if manner.closes_final && scheme != "" && STANDARD.decode(rest).is_ok_and(|m| m.get(8) != Some(&1)) {
+        if manner.closes_final
+            && !scheme.is_empty()
+            && STANDARD.decode(rest).is_ok_and(|m| m.get(8) != Some(&1))
+        {
             tried(false);
             return;
         }
@@ -202,7 +207,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
             })
             .collect();
         let closes = manner.closes_bare && scheme.is_empty();
-        answer(&mut stream, &offers, closes).await;
+        answer_with(&mut stream, &offers, closes, manner.echoes.then_some(head.as_str())).await;
         if closes {
             return;
         }
@@ -210,6 +215,23 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
 }
 
 async fn answer(stream: &mut TcpStream, offers: &[String], closes: bool) {
+    answer_with(stream, offers, closes, None).await;
+}
+
+async fn answer_with(stream: &mut TcpStream, offers: &[String], closes: bool, echo: Option<&str>) {
+    if let Some(echo) = echo {
+        let sent = echo.lines().find(|line| line.contains("uthorization")).unwrap_or_default();
+        let sent = sent.split(' ').next_back().unwrap_or_default();
+        // What it knows it tells: the request and the password that came with it.
+        let body = if sent.is_empty() { String::new() } else { format!("{echo}hünter2:\"x/y") };
+        let text = format!(
+            "HTTP/1.1 407 No\r\nProxy-Authenticate: {}\r\nVia: {sent}\r\nContent-Length: {}\r\n\r\n{body}",
+            offers.join(", "),
+            body.len()
+        );
+        let _ = stream.write_all(text.as_bytes()).await;
+        return;
+    }
     let offers: String = offers.iter().map(|offer| format!("Proxy-Authenticate: {offer}\r\n")).collect();
     let close = if closes { "Connection: close\r\n" } else { "" };
     let text =
@@ -406,7 +428,8 @@ async fn a_password_is_in_nothing_that_a_run_leaves() {
         (odd, &["Basic"]),
         (odd, &["NTLM", "Basic"]),
     ] {
-        let proxy = Proxy::start(Manner { offers, ..Manner::default() }).await;
+        let echoes = password == odd;
+        let proxy = Proxy::start(Manner { offers, echoes, ..Manner::default() }).await;
         let report = proxy.run(Some(password), Layer::Http, &["http://a.test/x", "https://b.test/x"]).await;
         let settings = &report.settings;
         assert_eq!(settings.proxy_password, Some(Secret::new(password.into())));
@@ -440,7 +463,6 @@ async fn a_password_is_in_nothing_that_a_run_leaves() {
             url,
             escaped,
             // The messages that prove it can be guessed at offline.
-            "Proxy-Authorization".into(),
             STANDARD.encode(b"NTLMSSP\0\x03"),
             "cnonce".into(),
         ];
