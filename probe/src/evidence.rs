@@ -404,7 +404,8 @@ pub enum Looks {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum ProxyAnswer {
-    /// A 2xx to CONNECT, or a SOCKS grant: the tunnel stands.
+    /// A 2xx to CONNECT, or a SOCKS grant: the tunnel stands. Of a request with the whole URL: it was let through after a
+    /// logon, and what answered it is the next observation.
     Granted,
     /// An HTTP status that is no grant.
     Status {

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ struct Ahead {
     begun: AtomicUsize,
     /// Of these, the ones that a hello was sent into.
     used: AtomicUsize,
+    /// Hellos that were sent once more.
+    again: AtomicUsize,
+    /// Whether no more are opened: a server that takes one connection after the other waits for what an idle one sends.
+    stopped: AtomicBool,
     changed: Notify,
 }
 
@@ -68,10 +72,23 @@ impl Ahead {
         }
     }
 
-    /// How many were opened for nothing.
+    /// How many connections there were that no hello was counted for.
     fn unused(&self) -> u32 {
-        let (begun, used) = (self.begun.load(Ordering::Relaxed), self.used.load(Ordering::Relaxed));
-        begun.saturating_sub(used).try_into().unwrap_or(u32::MAX)
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let unused = count(&self.begun).saturating_sub(count(&self.used)) + count(&self.again);
+        unused.try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Whether tunnels stand idle, or stood, while hellos are asked.
+    fn in_the_way(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > 0 && !self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Closes what was opened and opens no more.
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.ready().clear();
+        self.changed.notify_one();
     }
 
     /// Opens tunnels as long as hellos are under way. It never ends; one that cannot be opened ends the opening.
@@ -79,6 +96,11 @@ impl Ahead {
         let mut opening = FuturesUnordered::new();
         let mut going_on = true;
         loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                drop(opening);
+                self.ready().clear();
+                return pending().await;
+            }
             let level = self.asking.load(Ordering::Relaxed).min(MOST_AHEAD);
             let there = self.ready().len() + opening.len();
             for _ in there..if going_on { level } else { 0 } {
@@ -119,9 +141,22 @@ impl Target<'_, '_> {
 impl Peer for Target<'_, '_> {
     async fn ask(&self, hello: &Hello, until: Until) -> Reply {
         let Some(stream) = self.stream().await else { return Reply::Lost };
+        let Some(ahead) = &self.ahead else { return self.met(stream, hello, until).await };
         // What follows is as much as is under way now.
-        let _under_way = self.ahead.as_ref().map(UnderWay::new);
-        self.met(stream, hello, until).await
+        let under_way = UnderWay::new(ahead);
+        let in_the_way = ahead.in_the_way();
+        let reply = self.met(stream, hello, until).await;
+        if reply != Reply::Silence || !(in_the_way || ahead.in_the_way()) {
+            return reply;
+        }
+        // The idle tunnels may be what it waits for: without them, once more.
+        ahead.stop();
+        drop(under_way);
+        ahead.again.fetch_add(1, Ordering::Relaxed);
+        match self.open().await {
+            Some(stream) => self.met(stream, hello, until).await,
+            None => Reply::Lost,
+        }
     }
 }
 

@@ -383,30 +383,32 @@ impl Auth {
         Some(self.proof(Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))))
     }
 
-    /// Answers a Digest challenge, or the one that was answered last where there is none.
+    /// Answers a Digest challenge, or the one whose answer was accepted last where there is none. A challenge's own client
+    /// comes back with the answer: it is kept once that is accepted, so that nobody counts up a nonce between.
     pub(super) fn digest(
         &self,
         challenges: Option<&[Challenge]>,
         method: &str,
         uri: &str,
-    ) -> Result<Proof, String> {
+    ) -> Result<(Proof, Option<DigestClient>), String> {
         let account = self.account.as_ref().ok_or("no account")?;
-        let password = account.password.as_ref().ok_or("no password")?;
-        let mut known = self.known();
-        if let Some(challenges) = challenges {
-            known.digest = Some(digest_client(challenges)?);
-        }
-        let client = known.digest.as_mut().ok_or("no nonce is known")?;
-        let asked = PasswordParams {
-            username: &account.name,
-            password: password.expose(),
-            uri,
-            method,
-            body: Some(b""),
+        let password = account.password.as_ref().ok_or("no password")?.expose();
+        let asked = PasswordParams { username: &account.name, password, uri, method, body: Some(b"") };
+        let mut own = challenges.map(digest_client).transpose()?;
+        let answer = match &mut own {
+            Some(client) => client.respond(&asked),
+            None => match &mut self.known().digest {
+                Some(client) => client.respond(&asked),
+                None => return Err("no nonce is known".into()),
+            },
         };
-        let answer = client.respond(&asked).map_err(|why| escape(&why, 120))?;
-        drop(known);
-        Ok(self.proof(Secret::new(answer)))
+        let answer = answer.map_err(|why| escape(&why, 120))?;
+        Ok((self.proof(Secret::new(answer)), own))
+    }
+
+    /// Keeps the client whose answer was accepted, for further connections.
+    pub(super) fn keep_digest(&self, client: DigestClient) {
+        self.known().digest = Some(client);
     }
 
     /// NTLM's answer to a token.

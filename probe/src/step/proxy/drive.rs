@@ -262,29 +262,33 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
     }
 
     async fn digest(&mut self, challenges: Option<&[Challenge]>) -> (Heard<L::Answer>, AuthStage, String) {
-        let (method, uri) = (self.leg.method(), self.leg.uri());
-        let answer = |challenges| self.way.auth.digest(challenges, method, uri);
-        let first = answer(challenges);
-        let first = match first {
+        let (auth, method, uri) = (self.way.auth, self.leg.method(), self.leg.uri());
+        let (first, mut client) = match auth.digest(challenges, method, uri) {
             Ok(first) => first,
             Err(why) => {
                 let heard = self.ask(None, true).await;
                 return (heard, AuthStage::Broken, why);
             }
         };
-        let (heard, stage, why) = self.finally(Some(&first), Scheme::Digest).await;
+        let (mut heard, mut stage, mut why) = self.finally(Some(&first), Scheme::Digest).await;
         // A nonce that is out of date is no word about the password: once more with the new one.
         let stale = heard.challenges.iter().any(|challenge| {
             challenge.is("Digest")
                 && challenge.param("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true"))
         });
-        if stage != AuthStage::Rejected || !stale {
-            return (heard, stage, why);
+        if stage == AuthStage::Rejected && stale {
+            match auth.digest(Some(&heard.challenges), method, uri) {
+                Ok((again, another)) => {
+                    client = another;
+                    (heard, stage, why) = self.finally(Some(&again), Scheme::Digest).await;
+                }
+                Err(not) => (stage, why) = (AuthStage::Broken, not),
+            }
         }
-        match self.way.auth.digest(Some(&heard.challenges), method, uri) {
-            Ok(again) => self.finally(Some(&again), Scheme::Digest).await,
-            Err(why) => (heard, AuthStage::Broken, why),
+        if stage == AuthStage::Accepted {
+            client.into_iter().for_each(|client| auth.keep_digest(client));
         }
+        (heard, stage, why)
     }
 
     async fn ntlm(&mut self, scheme: Scheme) -> (Heard<L::Answer>, AuthStage, String) {
