@@ -524,6 +524,70 @@ mod tests {
         assert_eq!(auth.basic().unwrap().value(), "Basic d3N1czpodW50ZXIy");
     }
 
+    fn hop(host: &str) -> ProxyHop {
+        ProxyHop { kind: crate::settings::ProxyKind::Http, host: host.into(), port: 3128 }
+    }
+
+    fn auth(password: Option<&str>, basic_denied: bool) -> Auth {
+        let settings = Settings {
+            proxy_user: Some("wsus".into()),
+            proxy_password: password.map(|password| Secret::new(password.into())),
+            ..Settings::default()
+        };
+        Auth::new(&settings, vec![hop("192.0.2.1")], basic_denied, jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[tokio::test]
+    async fn the_strongest_scheme_that_can_be_answered_is_chosen() {
+        let ntlm = |negotiate| Some(Scheme::Ntlm { negotiate });
+        for (offers, password, denied, expected, passed) in [
+            ("Basic realm=x, Digest realm=x nonce=y, NTLM, Negotiate", true, false, ntlm(false), 1),
+            ("Basic realm=x, Negotiate", true, false, ntlm(true), 1),
+            ("Basic realm=x, Digest realm=x nonce=y", true, false, Some(Scheme::Digest), 0),
+            ("Basic realm=x, Digest realm=x nonce=y algorithm=Q", true, false, Some(Scheme::Basic), 1),
+            ("Basic realm=x", true, true, None, 1),
+            ("Basic realm=x, NTLM, Negotiate, Digest realm=x nonce=y", false, false, None, 4),
+            ("Bearer, Kerberos", true, false, None, 2),
+        ] {
+            let mut over = Vec::new();
+            let auth = auth(password.then_some("hunter2"), denied);
+            let chosen = match auth.choose(&hop("192.0.2.1"), &read(offers), &mut over).await {
+                Choice::With(scheme, None) => Some(scheme),
+                _ => None,
+            };
+            assert_eq!((chosen, over.len()), (expected, passed), "{offers}: {over:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_for_the_proxies_of_the_plan_alone() {
+        let auth = auth(Some("hunter2"), false);
+        assert!(matches!(auth.standing(&hop("192.0.2.1")), Standing::Unknown));
+        assert!(matches!(auth.standing(&hop("192.0.2.2")), Standing::Silent(AuthStage::NotSent, _)));
+        assert_eq!(
+            (auth.user_for(&hop("192.0.2.1")), auth.user_for(&hop("192.0.2.2"))),
+            (Some("wsus"), None)
+        );
+    }
+
+    #[test]
+    fn what_is_refused_is_refused_for_every_proxy_and_silence_counts_once() {
+        let seen = |stage| ProxyAuth { stage, why: "why".into(), ..ProxyAuth::default() };
+        let (here, basic) = (hop("192.0.2.1"), Scheme::Basic);
+        let unknown = |auth: &Auth| matches!(auth.standing(&here), Standing::Unknown);
+        let one = auth(Some("hunter2"), false);
+        one.settle(&here, basic, &seen(AuthStage::Broken), Sent::Silence);
+        assert!(unknown(&one));
+        one.settle(&here, basic, &seen(AuthStage::Broken), Sent::Silence);
+        assert!(!unknown(&one));
+        let one = auth(Some("hunter2"), false);
+        one.settle(&here, basic, &seen(AuthStage::Accepted), Sent::Final);
+        one.settle(&here, basic, &seen(AuthStage::Broken), Sent::Final);
+        assert!(matches!(one.standing(&here), Standing::Accepted(Scheme::Basic)));
+        one.settle(&here, basic, &seen(AuthStage::Rejected), Sent::Final);
+        assert!(matches!(one.standing(&here), Standing::Silent(AuthStage::NotSent, _)));
+    }
+
     #[test]
     fn what_an_answer_repeats_of_a_proof_is_covered() {
         let value = Secret::new("Digest username=\"wsus\", response=\"0123456789abcdef\"".to_string());
