@@ -2,9 +2,9 @@
 
 use crate::codec::tls::{suite_name, version_name};
 use crate::evidence::{
-    Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch, HandshakeAnswer,
-    HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome, PathInfo, PathRole,
-    ProxyAnswer, SoapAnswer, Spoken, Validity, escape,
+    AuthStage, Broken, CertificateFrom, CertificateSeen, ChainEnd, ChainSeen, DialAnswer, Fetch,
+    HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, Looks, NameAnswer, NameFit, Observation, Outcome,
+    PathInfo, PathRole, ProxyAnswer, ProxyAuth, SoapAnswer, Spoken, Validity, escape,
 };
 use crate::schannel::profile;
 
@@ -106,7 +106,10 @@ pub fn outcome(outcome: &Outcome) -> String {
             DialAnswer::Unreachable { why } => format!("unreachable: {why}"),
             DialAnswer::Failed { why } => format!("failed: {why}"),
         },
-        Outcome::Proxy { asked, answer } => format!("{asked}: {}", proxy(answer)),
+        Outcome::Proxy { asked, answer, auth } => {
+            let logon = auth.as_deref().map(logon).unwrap_or_default();
+            format!("{asked}: {}{logon}", proxy(answer))
+        }
         Outcome::Hello { offer, answer } => {
             // Which client it is taken for is part of what the answer proves.
             let client = profile(&offer.client).map_or("every client", |profile| profile.name);
@@ -172,6 +175,29 @@ fn proxy(answer: &ProxyAnswer) -> String {
         ProxyAnswer::Broken { how } => broken(*how).into(),
         ProxyAnswer::ClosedTunnel => "granted, and closed at once".into(),
         ProxyAnswer::Socks { why } => format!("SOCKS refusal: {why}"),
+    }
+}
+
+/// What was done about credentials; nothing where none were there to be sent.
+fn logon(auth: &ProxyAuth) -> String {
+    let by = match (auth.scheme.as_str(), auth.mechanism.as_str()) {
+        ("Negotiate", mechanism) => format!("Negotiate ({mechanism})"),
+        (scheme, _) => scheme.to_string(),
+    };
+    let rounds = if auth.rounds == 1 { "1 round".to_string() } else { format!("{} rounds", auth.rounds) };
+    match auth.stage {
+        AuthStage::Demanded => String::new(),
+        AuthStage::Accepted => format!(", credentials accepted by {by} in {rounds}"),
+        AuthStage::Rejected => format!(", credentials refused by {by}: {}", auth.why),
+        AuthStage::Broken | AuthStage::ClosedBetweenLegs => {
+            format!(", {by} could not be carried through: {}", auth.why)
+        }
+        AuthStage::NotSent => {
+            let passed: Vec<String> =
+                auth.passed_over.iter().map(|one| format!("{}: {}", one.scheme, one.why)).collect();
+            let passed = if passed.is_empty() { String::new() } else { format!(" ({})", passed.join("; ")) };
+            format!(", credentials not sent: {}{passed}", auth.why)
+        }
     }
 }
 

@@ -258,8 +258,11 @@ pub enum Outcome {
     Proxy {
         /// The request line's method and target.
         asked: String,
-        /// The answer.
+        /// The last answer.
         answer: ProxyAnswer,
+        /// What was done about credentials, where the proxy demanded them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        auth: Option<Box<ProxyAuth>>,
     },
     /// A crafted ClientHello was sent.
     Hello {
@@ -404,7 +407,8 @@ pub enum Looks {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum ProxyAnswer {
-    /// A 2xx to CONNECT, or a SOCKS grant: the tunnel stands.
+    /// A 2xx to CONNECT, or a SOCKS grant: the tunnel stands. Of a request with the whole URL: it was let through after a
+    /// logon, and what answered it is the next observation.
     Granted,
     /// An HTTP status that is no grant.
     Status {
@@ -440,6 +444,56 @@ pub enum ProxyAnswer {
         /// The reply in words.
         why: String,
     },
+}
+
+/// How far a logon at a proxy came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthStage {
+    /// Credentials were demanded, and this run has none.
+    #[default]
+    Demanded,
+    /// They were accepted: whatever the answer says comes after that.
+    Accepted,
+    /// The final message was answered with another demand, or the KDC refused the password.
+    Rejected,
+    /// The scheme could not be carried through.
+    Broken,
+    /// The connection ended, or was announced to end, after the first message and before the last.
+    ClosedBetweenLegs,
+    /// This run has credentials and sent none here.
+    NotSent,
+}
+
+/// What was done about the credentials that a proxy demanded. No credential is ever part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ProxyAuth {
+    /// How far it came.
+    pub stage: AuthStage,
+    /// The scheme that was used: `Negotiate`, `NTLM`, `Digest`, `Basic`, `SOCKS5 password`; empty if none was.
+    pub scheme: String,
+    /// What went under `Negotiate`: `kerberos` or `ntlm`; `ntlm` under `NTLM`; else empty.
+    pub mechanism: String,
+    /// Why it came no further, in words; empty where it was accepted.
+    pub why: String,
+    /// Requests that were answered on the way, the first without credentials among them.
+    pub rounds: u32,
+    /// The schemes that the proxy offered, in order, where it was asked without credentials.
+    pub offered: Vec<String>,
+    /// Schemes that were offered and could not be answered.
+    pub passed_over: Vec<PassedOver>,
+    /// The name that a ticket was asked for, `HTTP/HOST`; empty where none was.
+    pub spn: String,
+}
+
+/// A scheme that was offered and could not be answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PassedOver {
+    /// The scheme.
+    pub scheme: String,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// The words of the differentials about TLS, by which rules find what the walk asked.

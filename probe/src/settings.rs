@@ -28,11 +28,17 @@ macro_rules! by_text {
 
 pub mod layers;
 
-/// A value that cannot be printed, logged or saved.
+/// A value that cannot be printed, logged or saved, and that is overwritten when it is no longer needed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(T);
+pub struct Secret<T: zeroize::Zeroize>(T);
 
-impl<T> Secret<T> {
+impl<T: zeroize::Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: zeroize::Zeroize> Secret<T> {
     /// Wraps a value.
     pub fn new(value: T) -> Self {
         Secret(value)
@@ -42,9 +48,14 @@ impl<T> Secret<T> {
     pub fn expose(&self) -> &T {
         &self.0
     }
+
+    /// The value itself, for the one place that reads it.
+    pub fn expose_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T: zeroize::Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
     }
@@ -87,6 +98,9 @@ pub struct Settings {
     pub proxy: ProxyChoice,
     /// The user of the proxy; its password has no key.
     pub proxy_user: Option<String>,
+    /// The password of that user, which is never saved.
+    #[serde(skip)]
+    pub proxy_password: Option<Secret<String>>,
     /// The only address family to walk.
     pub family: Option<Family>,
     /// The time at which certificates are judged; now, if absent.
@@ -131,6 +145,7 @@ impl Default for Settings {
             anchor: Vec::new(),
             proxy: ProxyChoice::AsConfigured,
             proxy_user: None,
+            proxy_password: None,
             family: None,
             at: None,
             only: Vec::new(),
@@ -379,6 +394,67 @@ impl FromStr for ProxyChoice {
     }
 }
 
+/// A proxy as people name it, with the credentials that its URL may hold. They are kept apart, and only the proxy is
+/// printed or saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedProxy {
+    /// The proxy.
+    pub choice: ProxyChoice,
+    /// The user in the URL.
+    pub user: Option<String>,
+    /// The password in the URL.
+    pub password: Option<Secret<String>>,
+}
+by_text!(NamedProxy);
+
+impl fmt::Display for NamedProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.choice.fmt(f)
+    }
+}
+
+impl FromStr for NamedProxy {
+    type Err = BadValue;
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        // The last @ ends the credentials, whatever characters a password has.
+        let parts = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+        let Some((scheme, (login, place))) = parts else {
+            return Ok(NamedProxy { choice: text.parse()?, user: None, password: None });
+        };
+        let bare = format!("{scheme}://{place}");
+        let choice =
+            bare.parse().map_err(|_| BadValue::new("(a URL with credentials)", ProxyHop::EXPECTED))?;
+        let (user, password) = match login.split_once(':') {
+            Some((user, password)) => (user, Some(Secret::new(percent_decoded(password)))),
+            None => (login, None),
+        };
+        let user = percent_decoded(user);
+        if user.is_empty() || user.chars().any(char::is_control) {
+            return Err(BadValue::new("(a URL with credentials)", "a proxy with a user's name before its @"));
+        }
+        Ok(NamedProxy { choice, user: Some(user), password: password.filter(|p| !p.expose().is_empty()) })
+    }
+}
+
+/// Replaces `%XX` by the byte that it stands for, where both are digits and text comes out; what else is there stays.
+fn percent_decoded(text: &str) -> String {
+    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while at < bytes.len() {
+        let digits = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match digits.filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit())).map(|d| u8::from_str_radix(d, 16)) {
+            Some(Ok(byte)) => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_string())
+}
+
 /// How a proxy is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -417,14 +493,16 @@ impl fmt::Display for ProxyHop {
     }
 }
 
+impl ProxyHop {
+    const EXPECTED: &str = "none, as-configured, or http://, socks4://, socks4a:// or socks5:// with HOST:PORT and nothing behind it";
+}
+
 impl FromStr for ProxyHop {
     type Err = BadValue;
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        const EXPECTED: &str =
-            "none, as-configured, or http://, socks4://, socks4a:// or socks5:// with HOST:PORT";
         // A URL with credentials inside must not come back in an error.
         let shown = if text.contains('@') { "(a URL with credentials)" } else { text };
-        let bad = || BadValue::new(shown, EXPECTED);
+        let bad = || BadValue::new(shown, Self::EXPECTED);
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         let kind = match scheme {
             "http" => ProxyKind::Http,
@@ -520,5 +598,36 @@ impl FromStr for Span {
             return Err(bad());
         }
         Ok(Span(Duration::from_millis(ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_a_url_are_kept_apart() {
+        let named: NamedProxy = "http://EXAMPLE%5Cwsus:p%40:\"ä/%zz@x@Proxy.example:3128".parse().unwrap();
+        assert_eq!(named.user.as_deref(), Some("EXAMPLE\\wsus"));
+        assert_eq!(named.password.as_ref().unwrap().expose(), "p@:\"ä/%zz@x");
+        assert_eq!(named.to_string(), "http://proxy.example:3128");
+        assert!(!format!("{named:?}").contains("zz"), "{named:?}");
+        let bare: NamedProxy = "http://wsus@p:1".parse().unwrap();
+        assert_eq!((bare.user.as_deref(), bare.password), (Some("wsus"), None));
+        assert_eq!("none".parse::<NamedProxy>().unwrap().choice, ProxyChoice::None);
+    }
+
+    #[test]
+    fn a_url_that_is_no_proxy_is_refused_without_its_credentials() {
+        for rest in ["p", "p:3128/path", "p:0", "p:3128?x"] {
+            for (scheme, login) in
+                [("http", ""), ("http", "u:hunter2@"), ("https", "u:hunter2@"), ("ftp", "")]
+            {
+                let error =
+                    format!("{scheme}://{login}{rest}").parse::<NamedProxy>().unwrap_err().to_string();
+                assert!(!error.contains("hunter2") && error.contains("HOST:PORT"), "{error}");
+            }
+        }
+        assert!("http://:hunter2@p:1".parse::<NamedProxy>().is_err());
     }
 }

@@ -18,11 +18,12 @@ use crate::evidence::{
     Ask, Evidence, Layer, Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target,
 };
 use crate::facts::{Fact, FactView, OwnClient, Phase, Statement};
-use crate::net::{Net, now};
+use crate::net::{Net, Stream, now};
 use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, service_of};
 use crate::run::Observer;
 use crate::settings::{ProxyHop, ProxyKind, Settings};
 use crate::step::dial::Lane;
+use crate::step::proxy::{Auth, Dial, Way};
 use crate::trust::TrustStore;
 
 /// The most addresses of a name that are walked.
@@ -47,6 +48,13 @@ pub async fn walk(
         settings,
         store,
         observer,
+        auth: {
+            let mut hops: Vec<ProxyHop> = paths.iter().filter_map(|path| path.proxy.clone()).collect();
+            hops.dedup();
+            let basic = FactView::new(&facts).flag("AllowProxyCredentialsOverNonSsl");
+            let denied = basic.is_some_and(|(_, allowed)| !allowed);
+            Auth::new(settings, hops, denied, now())
+        },
         issuer_proxy: winhttp_proxy(&FactView::new(&facts), &["http", "*"]),
         client: OwnClient::new(settings, &FactView::new(&facts)),
         next: tokio::sync::Mutex::new(None),
@@ -121,6 +129,8 @@ struct Walker<'a> {
     settings: &'a Settings,
     store: &'a TrustStore,
     observer: &'a dyn Observer,
+    /// The credentials of the run and what became of them: one state for all paths.
+    auth: Auth,
     /// What Windows fetches certificates through.
     issuer_proxy: Option<ProxyHop>,
     /// Whose hellos are sent.
@@ -165,6 +175,20 @@ struct Reached {
 impl Reached {
     fn any(list: &[Reached], what: impl Fn(&Reached) -> bool) -> bool {
         list.iter().any(what)
+    }
+}
+
+/// Further connections on a lane.
+struct LaneDial<'a> {
+    net: &'a Net,
+    lane: Lane,
+    wait: Duration,
+}
+
+impl Dial for LaneDial<'_> {
+    async fn again(&self) -> Option<Stream> {
+        let stream = self.net.dial(self.lane.address, self.lane.stands_in, self.wait).await.ok()?;
+        Some(Box::new(stream))
     }
 }
 
@@ -400,6 +424,11 @@ impl Walker<'_> {
             return Vec::new();
         }
         join_all(lanes.into_iter().map(|lane| Box::pin(self.lane(path, lane, wait, known)))).await
+    }
+
+    /// The way to a proxy on a lane.
+    fn way<'s>(&'s self, hop: &'s ProxyHop, lane: Lane, wait: Duration) -> Way<'s, LaneDial<'s>> {
+        Way { auth: &self.auth, hop, dial: LaneDial { net: &self.net, lane, wait }, wait }
     }
 
     /// The host and port that a path's sockets go to: the proxy's where there is one.

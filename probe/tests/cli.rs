@@ -51,7 +51,12 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["check", "http://a", "--dns", "name"],
         &["check", "http://a", "--only", "everything"],
         &["check", "http://a", "--at", "yesterday"],
-        &["check", "http://a", "--proxy", "http://user:hunter2@proxy:3128"],
+        &["check", "http://a", "--proxy", "http://user:hunter2@proxy"],
+        &["check", "http://a", "--proxy", "http://user:hunter2@proxy:3128/path"],
+        &["check", "http://a", "--proxy", "https://user:hunter2@proxy:3128"],
+        &["check", "http://a", "--proxy-password-fd", "0"],
+        &["check", "http://a", "--proxy-user", "user", "--proxy-password-fd", "hunter2"],
+        &["check", "http://a", "--proxy-user", "user", "--proxy-password-fd", "4040"],
         &["check", "http://a", "--proxy-user", "user:hunter2"],
         &["check", "http://a", "--cacert", "absent.pem"],
         &["check", "http://a", "--anchor", "*=absent.pem"],
@@ -76,6 +81,19 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         assert!(!says.contains("hunter2"), "{line:?}: {says}");
         assert!(!says.chars().any(|c| c.is_control() && c != '\n'), "{line:?}: {says:?}");
         assert!(!says.contains("internal error"), "{line:?}: {says}");
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_taken_with_a_warning_and_said_nowhere() {
+    let proxy = "http://user:hunter2@127.0.0.1:1";
+    let output = run("warning", &["check", "http://127.0.0.1:1/x", "--proxy", proxy, "-o", "json"]);
+    assert!(stderr(&output).contains("warning: the proxy's URL holds a password"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\"proxy-user\": \"user\""), "{}", stdout(&output));
+    let shown = run("warning", &["config", "show", "--proxy", proxy]);
+    assert!(stdout(&shown).contains("http://127.0.0.1:1"), "{}", stdout(&shown));
+    for output in [output, shown] {
+        assert!(!stdout(&output).contains("hunter2") && !stderr(&output).contains("hunter2"));
     }
 }
 

@@ -1,18 +1,25 @@
 // Included by the fuzz targets' library and by the test that replays their corpora.
 
+use wsusprobe::codec::challenge;
+use wsusprobe::codec::http;
+use wsusprobe::codec::ntlm;
 use wsusprobe::codec::tls::{FLIGHT_LIMIT, FlightReader, Reading};
 use wsusprobe::facts;
+use wsusprobe::step::proxy;
 
 /// What a target does with an input.
 pub type Target = fn(&[u8]);
 
 /// The target of each name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("records", records),
     ("server_hello", server_hello),
     ("policy_registry", policy),
     ("policy_gpresult", policy),
     ("policy_list", policy),
+    ("connect_reply", connect_reply),
+    ("challenge", challenge_list),
+    ("ntlm_challenge", ntlm_challenge),
 ];
 
 /// A server's flight in pieces: the first byte says how long they are. What the whole is read as does not depend on
@@ -85,4 +92,47 @@ pub fn policy(bytes: &[u8]) {
             assert!(!string.chars().any(char::is_control), "{string:?}");
         }
     }
+}
+
+/// What a proxy answers to CONNECT: its head, its body in chunks, and what is kept of both.
+pub fn connect_reply(bytes: &[u8]) {
+    let Ok(Some(head)) = http::head(bytes) else { return };
+    assert!(head.length <= bytes.len());
+    let body = &bytes[head.length..];
+    if let Ok(Some(length)) = http::chunked_length(body) {
+        assert!(length <= body.len());
+        // A body does not grow by what stands behind it.
+        assert_eq!(http::chunked_length(&body[..length]), Ok(Some(length)));
+    }
+    let _ = (head.keeps_open(), head.chunked(), head.content_length());
+    if let wsusprobe::evidence::ProxyAnswer::Status { reason, schemes, headers, body, .. } =
+        proxy::refusal(&head, body)
+    {
+        assert!(schemes.len() <= 16 && headers.len() <= 24);
+        let texts =
+            headers.iter().flat_map(|(name, value)| [name, value]).chain(&schemes).chain([&reason, &body]);
+        for text in texts {
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
+    }
+}
+
+/// The lists of challenges, a header a line, and a Digest client of what is among them.
+pub fn challenge_list(bytes: &[u8]) {
+    let list = challenge::challenges(bytes.split(|&byte| byte == b'\n'));
+    assert!(list.len() <= challenge::MOST);
+    assert!(challenge::names(&list).len() <= 16);
+    for challenge in &list {
+        assert!(!challenge.scheme.is_empty() && challenge.params.len() <= 32);
+    }
+    let _ = proxy::digest_client(&list);
+}
+
+/// NTLM's second message; what can be read can be answered.
+pub fn ntlm_challenge(bytes: &[u8]) {
+    let Ok(challenge) = ntlm::Challenge::read(bytes) else { return };
+    let account = ntlm::Account { domain: "EXAMPLE", user: "wsus", workstation: "" };
+    let fresh = ntlm::Fresh { client: [7; 8], time: 1 };
+    let answer = ntlm::authenticate(&challenge, account, "password", fresh).expect("an answer");
+    assert!(answer.len() > 64 + 24 + 44);
 }

@@ -29,10 +29,11 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Every option but --config is also a key of the settings file (connect-to = [...]), and every one is an environment \
-variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO), lists separated by commas; -4 and -6 are \
-WSUSPROBE_FAMILY=ipv4 and ipv6. A flag outranks the environment, the environment the file. The proxy's password is read \
-from WSUSPROBE_PROXY_PASSWORD alone.
+Every option but --config and --proxy-password-fd is also a key of the settings file (connect-to = [...]) and an \
+environment variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO, and WSUSPROBE_CONFIG), lists separated by \
+commas; -4 and -6 are WSUSPROBE_FAMILY=ipv4 and ipv6. A flag outranks the environment, the environment the file. The proxy's \
+password is read from --proxy-password-fd, else from WSUSPROBE_PROXY_PASSWORD, else asked for at the terminal; no option \
+takes it.
 
 Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usable input, 70 a bug of this program, \
 130 interrupted.";
@@ -162,9 +163,12 @@ pub struct Flags {
     /// as-configured, none, or http://, socks4://, socks4a://, socks5:// with HOST:PORT [default: as-configured]
     #[arg(long, global = true, value_name = "PROXY", help_heading = "Proxy")]
     proxy: Option<String>,
-    /// The proxy's user; the password is read from WSUSPROBE_PROXY_PASSWORD
+    /// Log on at the proxy as DOMAIN\user, user@REALM or user; the password is asked for, or read as below
     #[arg(long, global = true, value_name = "USER", help_heading = "Proxy")]
     proxy_user: Option<String>,
+    /// Read that user's password from this open file descriptor, its first line
+    #[arg(long, global = true, value_name = "N", help_heading = "Proxy")]
+    pub proxy_password_fd: Option<String>,
 
     /// Report on this layer only (repeatable)
     #[arg(long, global = true, value_name = "LAYER", help_heading = "Extent")]

@@ -2,6 +2,7 @@
 
 mod args;
 mod explain;
+mod password;
 mod progress;
 pub mod target;
 
@@ -79,6 +80,7 @@ fn run(line: Vec<OsString>) -> End {
         Ok(given) => given,
         Err(error) => return refuse(&error.to_string()),
     };
+    let descriptor = cli.flags.proxy_password_fd.clone();
     let config = cli.flags.config.clone().or_else(|| variable("WSUSPROBE_CONFIG").map(PathBuf::from));
     match cli.command.unwrap_or(Command::Diagnose { files: Vec::new() }) {
         Command::List => print(&explain::list()),
@@ -98,14 +100,16 @@ fn run(line: Vec<OsString>) -> End {
             Err(error) => refuse(&error.to_string()),
         },
         Command::Diagnose { files } => match sources(flags, config.as_deref()) {
-            Ok(sources) => judge(sources.merged(), Job::Diagnose(files)),
+            Ok(sources) => judge(sources.merged(), descriptor.as_deref(), Job::Diagnose(files)),
             Err(error) => refuse(&error.to_string()),
         },
         Command::Tls { server, policy, .. } => {
             match (target::server(&server), sources(flags, config.as_deref())) {
                 (Err(error), _) => refuse(&error.to_string()),
                 (_, Err(error)) => refuse(&error.to_string()),
-                (Ok(target), Ok(sources)) => judge(sources.merged(), Job::Tls(target, policy)),
+                (Ok(target), Ok(sources)) => {
+                    judge(sources.merged(), descriptor.as_deref(), Job::Tls(target, policy))
+                }
             }
         }
         Command::Check { urls, .. } => {
@@ -113,7 +117,9 @@ fn run(line: Vec<OsString>) -> End {
             match (targets, sources(flags, config.as_deref())) {
                 (Err(error), _) => refuse(&error.to_string()),
                 (_, Err(error)) => refuse(&error.to_string()),
-                (Ok(targets), Ok(sources)) => judge(sources.merged(), Job::Check(targets)),
+                (Ok(targets), Ok(sources)) => {
+                    judge(sources.merged(), descriptor.as_deref(), Job::Check(targets))
+                }
             }
         }
     }
@@ -206,7 +212,7 @@ enum Job {
     Tls(Target, Vec<PathBuf>),
 }
 
-fn judge(given: Given, job: Job) -> End {
+fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     let mut settings: Settings = given.settings();
     if matches!(job, Job::Diagnose(_) | Job::Tls(..)) {
         settings.until = None;
@@ -227,6 +233,9 @@ fn judge(given: Given, job: Job) -> End {
         Ok(store) => store,
         Err(error) => return refuse(&error.to_string()),
     };
+    if let Err(why) = password::find(&mut settings, descriptor) {
+        return refuse(&why);
+    }
     let quiet = given.quiet.unwrap_or(false);
     let progress = Progress { steps: !quiet && io::stderr().is_terminal() };
     // An enumeration is many small exchanges: handing them from thread to thread would cost more than they do.

@@ -14,6 +14,10 @@ pub struct Head {
     pub reason: String,
     /// Every header by lower-case name, escaped.
     pub headers: Vec<(String, String)>,
+    /// The values of `Proxy-Authenticate`, as they came.
+    pub challenges: Vec<Vec<u8>>,
+    /// Whether the version is 1.1: the connection goes on unless it is said not to.
+    pub persistent: bool,
     /// How many bytes the head takes.
     pub length: usize,
 }
@@ -22,6 +26,22 @@ impl Head {
     /// The value of the first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the connection goes on after the body (RFC 9112 section 9.3); proxies say it in a header of their own too.
+    pub fn keeps_open(&self) -> bool {
+        let says = |word: &str| {
+            self.headers.iter().any(|(name, value)| {
+                matches!(name.as_str(), "connection" | "proxy-connection")
+                    && value.split(',').any(|token| token.trim().eq_ignore_ascii_case(word))
+            })
+        };
+        !says("close") && (self.persistent || says("keep-alive"))
+    }
+
+    /// Whether the body comes in chunks.
+    pub fn chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"))
     }
 
     /// The length of the body, where the head says it.
@@ -44,8 +64,44 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
                 .iter()
                 .map(|h| (h.name.to_ascii_lowercase(), escape(&String::from_utf8_lossy(h.value), 300)))
                 .collect(),
+            challenges: response
+                .headers
+                .iter()
+                .filter(|h| h.name.eq_ignore_ascii_case("proxy-authenticate"))
+                .map(|h| h.value.to_vec())
+                .collect(),
+            persistent: response.version == Some(1),
             length,
         })),
+    }
+}
+
+/// How many bytes a body in chunks takes, its trailer included: `Ok(None)` where more are needed.
+pub fn chunked_length(bytes: &[u8]) -> Result<Option<usize>, httparse::InvalidChunkSize> {
+    let mut at = 0;
+    loop {
+        let Some(rest) = bytes.get(at..) else { return Ok(None) };
+        let httparse::Status::Complete((taken, size)) = httparse::parse_chunk_size(rest)? else {
+            return Ok(None);
+        };
+        at += taken;
+        if size == 0 {
+            break;
+        }
+        let Some(end) = usize::try_from(size).ok().and_then(|size| at.checked_add(size)?.checked_add(2))
+        else {
+            return Err(httparse::InvalidChunkSize);
+        };
+        at = end;
+    }
+    // A trailer is lines up to an empty one.
+    loop {
+        let Some(rest) = bytes.get(at..) else { return Ok(None) };
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { return Ok(None) };
+        at += end + 1;
+        if rest[..end].iter().all(|&byte| byte == b'\r') {
+            return Ok(Some(at));
+        }
     }
 }
 
@@ -77,60 +133,26 @@ pub fn telling(headers: impl IntoIterator<Item = (String, String)>) -> Vec<(Stri
     headers.into_iter().filter(|(name, _)| TELLING.contains(&name.as_str())).take(24).collect()
 }
 
-/// The names of the schemes that challenges offer, in order and as written (RFC 9110 section 11.6.1); a scheme begins
-/// the value, or follows a comma and is followed by no `=`.
-pub fn schemes<'a>(challenges: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for challenge in challenges {
-        for element in split_unquoted(challenge) {
-            let element = element.trim();
-            let name: String =
-                element.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
-            let rest = element[name.len()..].trim_start();
-            let is_parameter = rest.starts_with('=') && !name.is_empty();
-            let known = found.iter().any(|f| f.eq_ignore_ascii_case(&name));
-            if !name.is_empty() && !is_parameter && !known && found.len() < 16 {
-                found.push(name.chars().take(40).collect());
-            }
-        }
-    }
-    found
-}
-
-fn split_unquoted(text: &str) -> Vec<&str> {
-    let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            ',' if !quoted => {
-                parts.push(&text[from..at]);
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[from..]);
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn schemes_come_in_order_and_parameters_are_none() {
-        assert_eq!(
-            schemes(["Negotiate", "NTLM", r#"Basic realm="a, b", charset="UTF-8""#]),
-            ["Negotiate", "NTLM", "Basic"]
-        );
-        assert_eq!(
-            schemes([r#"digest realm="x", nonce="y=, Basic z", qop="auth", basic realm=q"#]),
-            ["digest", "basic"]
-        );
-        assert_eq!(schemes(["NTLM TlRMTVNTUAACAAAA=="]), ["NTLM"]);
-        assert!(schemes([", ,"]).is_empty());
+    fn chunks_end_where_they_say() {
+        let body = b"4\r\nabcd\r\n0\r\nX: y\r\n\r\nrest";
+        assert_eq!(chunked_length(body), Ok(Some(body.len() - 4)));
+        for end in 0..body.len() - 4 {
+            assert_eq!(chunked_length(&body[..end]), Ok(None), "{end}");
+        }
+        assert!(chunked_length(b"xyz\r\n").is_err() && chunked_length(b"ffffffffffffffff\r\n").is_err());
+    }
+
+    #[test]
+    fn a_connection_goes_on_by_version_and_header() {
+        let keeps = |text: &str| head(text.as_bytes()).unwrap().unwrap().keeps_open();
+        assert!(keeps("HTTP/1.1 407 x\r\n\r\n") && !keeps("HTTP/1.0 407 x\r\n\r\n"));
+        assert!(keeps("HTTP/1.0 407 x\r\nProxy-Connection: Keep-Alive\r\n\r\n"));
+        assert!(!keeps("HTTP/1.1 407 x\r\nConnection: upgrade, close\r\n\r\n"));
     }
 
     #[test]

@@ -45,18 +45,9 @@ pub struct Report {
 impl Report {
     /// Puts a diagnosis and what it rests on into one document.
     pub fn new(diagnosis: Diagnosis, evidence: Evidence) -> Self {
-        let Diagnosis { verdict, findings, ruled_out, mut unknown } = diagnosis;
+        let Diagnosis { verdict, findings, ruled_out, unknown } = diagnosis;
         let tls = tls::servers(&evidence);
         let Evidence { settings, facts, paths, observations } = evidence;
-        if settings.proxy_user.is_some() {
-            unknown.push(Unknown {
-                question: "Does the proxy accept the user of --proxy-user?".into(),
-                says: "This version sends no credentials to a proxy.".into(),
-                would_decide: "a synchronization with that user in the console, or the proxy's own log"
-                    .into(),
-                because: Vec::new(),
-            });
-        }
         Report {
             schema: SCHEMA,
             verdict,

@@ -2,7 +2,9 @@
 
 use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
-use crate::evidence::{Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer};
+use crate::evidence::{
+    AuthStage, Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer, ProxyAuth,
+};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &["config"];
@@ -214,6 +216,24 @@ fn first(text: &str, count: usize) -> String {
     text.chars().take(count).collect()
 }
 
+/// What came of this run's own credentials, where it has some.
+fn tried(observation: &Observation) -> Option<&ProxyAuth> {
+    match &observation.outcome {
+        Outcome::Proxy { auth: Some(auth), .. } if auth.stage != AuthStage::Demanded => Some(auth),
+        _ => None,
+    }
+}
+
+/// Credentials of this run that did not lead through: a question, whatever the reason.
+fn untold(hop: &str, auth: &ProxyAuth, because: Vec<String>, given: &mut Given) {
+    given.open(
+        "Does the proxy take the credentials that WSUS has stored?",
+        format!("With this run's own it did not let anything through {hop}: {}.", auth.why),
+        "look for this server's requests, and this run's, in the proxy's log",
+        because,
+    );
+}
+
 fn challenged(
     seen: &Seen,
     path: &PathSeen,
@@ -248,6 +268,7 @@ fn challenged(
             given.add(cause("config/proxy-credentials-missing", "HasProxyPassword", says(rest), because));
         }
         (_, Some(true)) => {
+            let tried = tried(observation);
             let only_basic = offers(&["Basic"]) && !offers(&["NTLM", "Negotiate", "Kerberos"]);
             let answerable = offers(&["Basic", "NTLM", "Negotiate", "Kerberos"]);
             if only_basic && let Some((fact, allowed)) = basic_allowed {
@@ -277,8 +298,11 @@ fn challenged(
                     vec![observation.id.clone()],
                 );
             }
-            let rest = "WSUS has a password stored, and this run has none: whether the proxy takes it was not tried (--proxy-user \
-                        does not log on yet).";
+            if let Some(auth) = tried {
+                return untold(&hop, auth, because, given);
+            }
+            let rest = "WSUS has a password stored, and this run has none: whether the proxy takes it was not tried \
+                        (--proxy-user).";
             given.add(note("proxy/auth-untested", &hop, says(rest), because.clone()));
             given.open(
                 "Does the proxy take the credentials that WSUS has stored?",
@@ -289,6 +313,9 @@ fn challenged(
             );
         }
         (anonymous, None) => {
+            if let Some(auth) = tried(observation) {
+                return untold(&hop, auth, because, given);
+            }
             let rest = "This run has none.";
             let found = cause("proxy/auth-required", &hop, says(rest), because);
             // A configuration that says half of it leaves the other half open.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Anchor, BadValue, ConnectTo, DnsServer, Family, ProxyChoice, Resolver, Settings, Span, Trust};
+use super::{Anchor, BadValue, ConnectTo, DnsServer, Family, NamedProxy, Resolver, Settings, Span, Trust};
 use crate::evidence::{Layer, SpokenPlan};
 use crate::schannel;
 
@@ -32,20 +32,8 @@ macro_rules! from_text {
     )*};
 }
 from_text!(
-    DnsServer,
-    Resolver,
-    ConnectTo,
-    Trust,
-    Anchor,
-    ProxyChoice,
-    Span,
-    At,
-    Until,
-    Output,
-    Colour,
-    ProxyUser,
-    Plan,
-    Client
+    DnsServer, Resolver, ConnectTo, Trust, Anchor, NamedProxy, Span, At, Until, Output, Colour, ProxyUser,
+    Plan, Client
 );
 
 impl FromText for String {
@@ -400,7 +388,7 @@ layer! {
     /// What makes hosts genuine.
     anchor "anchor" list Anchor;
     /// The proxy.
-    proxy "proxy" one ProxyChoice;
+    proxy "proxy" one NamedProxy;
     /// Its user.
     proxy_user "proxy-user" one ProxyUser;
     /// The only address family.
@@ -450,6 +438,11 @@ impl Given {
         let default = Settings::default();
         let dns = given.dns.unwrap_or_default();
         let resolver = if dns.is_empty() { default.resolver } else { Resolver::Dns };
+        let named = given.proxy.unwrap_or(NamedProxy { choice: default.proxy, user: None, password: None });
+        let NamedProxy { choice: proxy, user: url_user, password: url_password } = named;
+        let user = given.proxy_user.map(|user| user.0).or_else(|| url_user.clone());
+        // A URL's password is its own user's.
+        let password = url_password.filter(|_| user == url_user);
         Settings {
             resolver: given.resolver.unwrap_or(resolver),
             dns,
@@ -457,8 +450,9 @@ impl Given {
             cacert: given.cacert.unwrap_or_default(),
             trust: given.trust.unwrap_or(default.trust),
             anchor: given.anchor.unwrap_or_default(),
-            proxy: given.proxy.unwrap_or(default.proxy),
-            proxy_user: given.proxy_user.map(|user| user.0),
+            proxy,
+            proxy_user: user,
+            proxy_password: password,
             family: given.family,
             at: given.at.map(|at| at.0),
             only: given.only.unwrap_or_default(),
@@ -580,8 +574,13 @@ fn locate(file: &Path, text: &str, error: &toml::de::Error) -> SettingsError {
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     // TOML's own display: a headline that repeats the place, the line with its marks, and the message.
     let whole = error.to_string();
-    let caret: Vec<&str> =
+    let mut caret: Vec<&str> =
         whole.lines().filter(|line| line.contains(" | ") || line.trim_end().ends_with('|')).collect();
+    // A line that may hold a password is not repeated.
+    let marked = caret.concat().to_ascii_lowercase();
+    if ["@", "pass", "proxy"].iter().any(|word| marked.contains(word)) {
+        caret.clear();
+    }
     SettingsError::File {
         file: file.to_path_buf(),
         line,
@@ -614,10 +613,12 @@ pub const TEMPLATE: &str = r#"# Settings of wsusprobe. A flag or a WSUSPROBE_ va
 # What makes a host's chain genuine, GLOB=FILE: replaces the built-in Microsoft roots for the names that it matches.
 #anchor = ["*.update.microsoft.com=anchor.pem"]
 
-# The proxy: "as-configured" in WSUS, "none", or http://, socks4://, socks4a:// or socks5:// with HOST:PORT.
+# The proxy: "as-configured" in WSUS, "none", or http://, socks4://, socks4a:// or socks5:// with HOST:PORT. Credentials
+# in it are taken with a warning.
 #proxy = "as-configured"
 
-# The user of the proxy. A password has no key: it is read from WSUSPROBE_PROXY_PASSWORD.
+# The user of the proxy, as DOMAIN\user, user@REALM or user. A password has no key: it is read from
+# WSUSPROBE_PROXY_PASSWORD, from --proxy-password-fd or at the terminal.
 #proxy-user = "EXAMPLE\\wsus"
 
 # The only address family: "ipv4" or "ipv6".
@@ -690,7 +691,7 @@ mod tests {
             ["192.0.2.1:53", "192.0.2.2:54"]
         );
         assert_eq!(settings.resolver, Resolver::Dns);
-        assert_eq!(settings.proxy, ProxyChoice::None);
+        assert_eq!(settings.proxy, crate::settings::ProxyChoice::None);
     }
 
     #[test]
@@ -760,6 +761,26 @@ mod tests {
         }
         assert!(Given::from_toml("at = 7", Path::new("")).is_err());
         assert!("2026-05-01T02:30".parse::<At>().is_ok());
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_its_users_and_an_error_does_not_repeat_it() {
+        let settings = file("proxy = \"http://wsus:hunter2@p:1\"").settings();
+        assert_eq!(settings.proxy_user.as_deref(), Some("wsus"));
+        assert_eq!(settings.proxy_password.unwrap().expose(), "hunter2");
+        let settings = file("proxy = \"http://wsus:hunter2@p:1\"\nproxy-user = \"other\"").settings();
+        assert_eq!((settings.proxy_user.as_deref(), settings.proxy_password), (Some("other"), None));
+        for text in [
+            "proxy = \"http://wsus:hunter2@p\"",
+            "proxy-user = \"wsus:hunter2\"",
+            "proxy-password = \"hunter2\"",
+            "proxy = \"http://wsus:hunter2@p:1",
+        ] {
+            let error = Given::from_toml(text, Path::new("")).unwrap_err();
+            let shown = locate(Path::new("w.toml"), text, &error).to_string();
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert!(shown.starts_with("w.toml:1:"), "{shown}");
+        }
     }
 
     #[test]

@@ -11,10 +11,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
-use crate::codec::http::telling;
+use crate::codec::http::{Head, telling};
 use crate::codec::tls::looks_like;
 use crate::evidence::{Broken, HttpAnswer, Looks, Outcome, Target, escape, escape_bytes};
 use crate::net::{Stream, broken};
+use crate::step::proxy::Proof;
 
 /// The most bytes of an answer's head that are read.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -43,29 +44,67 @@ pub struct Answer {
     pub raw: Option<String>,
     /// The body, at most 64 KiB.
     pub body: Vec<u8>,
+    /// The values of `Proxy-Authenticate`, as they came.
+    pub challenges: Vec<Vec<u8>>,
 }
 
 /// Sends a request; the connection is closed afterwards.
 pub async fn send(stream: Stream, request: Request<'_>, wait: Duration) -> Answer {
+    send_as(stream, &request, None, wait).await
+}
+
+/// Sends a request with credentials for a proxy.
+pub async fn send_as(
+    stream: Stream,
+    request: &Request<'_>,
+    authorization: Option<&Proof>,
+    wait: Duration,
+) -> Answer {
     let until = Instant::now() + wait;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let tap = Tap { inner: stream, seen: seen.clone() };
-    let result = timeout_at(until, exchange(tap, &request, until)).await;
-    let first = seen.lock().map(|bytes| bytes.clone()).unwrap_or_default();
+    let result = timeout_at(until, exchange(tap, request, authorization, until)).await;
+    let mut first = seen.lock().map(|bytes| bytes.clone()).unwrap_or_default();
+    if let Some(proof) = authorization {
+        proof.cover(&mut first);
+    }
     let raw = (!first.is_empty()).then(|| escape_bytes(&first));
-    let (answer, body) = match result {
+    let (answer, body, challenges) = match result {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) => (failed(&error, &first), Vec::new()),
-        Err(_) => (HttpAnswer::Broken { how: Broken::Timeout }, Vec::new()),
+        Ok(Err(error)) => (failed(&error, &first), Vec::new(), Vec::new()),
+        Err(_) => (HttpAnswer::Broken { how: Broken::Timeout }, Vec::new(), Vec::new()),
     };
     Answer {
         outcome: Outcome::Http { method: request.method.into(), url: request.target.url(), answer },
         raw,
         body,
+        challenges,
     }
 }
 
-async fn exchange(tap: Tap, request: &Request<'_>, until: Instant) -> hyper::Result<(HttpAnswer, Vec<u8>)> {
+/// The host and port of a URL, as its `Host` header has them.
+pub fn host(url: &str) -> &str {
+    url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
+/// An answer of which the head and the beginning of the body were read by hand.
+pub fn response(head: &Head, body: &[u8]) -> HttpAnswer {
+    HttpAnswer::Response {
+        status: head.status,
+        headers: telling(head.headers.clone()),
+        body: escape(String::from_utf8_lossy(body).trim(), 1024),
+        complete: true,
+    }
+}
+
+type Read = (HttpAnswer, Vec<u8>, Vec<Vec<u8>>);
+
+async fn exchange(
+    tap: Tap,
+    request: &Request<'_>,
+    authorization: Option<&Proof>,
+    until: Instant,
+) -> hyper::Result<Read> {
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
         .handshake::<_, Full<Bytes>>(TokioIo::new(tap))
@@ -73,27 +112,42 @@ async fn exchange(tap: Tap, request: &Request<'_>, until: Instant) -> hyper::Res
     let driving = AbortOnDrop(tokio::spawn(connection));
     let uri = if request.absolute { request.target.url() } else { request.target.path.clone() };
     let url = request.target.url();
-    let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let mut builder = hyper::Request::builder()
         .method(request.method)
         .uri(uri)
-        .header("Host", host)
-        .header("User-Agent", concat!("wsusprobe/", env!("CARGO_PKG_VERSION")))
-        .header("Connection", "close");
-    if request.absolute {
-        builder = builder.header("Proxy-Connection", "close");
-    }
+        .header("Host", host(&url))
+        .header("User-Agent", concat!("wsusprobe/", env!("CARGO_PKG_VERSION")));
+    let secret = authorization.and_then(|value| hyper::header::HeaderValue::from_str(value.value()).ok());
+    builder = match secret {
+        // A logon may belong to its connection: who announces its end is not let in by every proxy.
+        Some(mut value) => {
+            value.set_sensitive(true);
+            builder.header("Proxy-Connection", "Keep-Alive").header("Proxy-Authorization", value)
+        }
+        None if request.absolute => builder.header("Connection", "close").header("Proxy-Connection", "close"),
+        None => builder.header("Connection", "close"),
+    };
     for (name, value) in request.headers {
         builder = builder.header(*name, *value);
     }
     let Ok(message) = builder.body(Full::new(Bytes::from_static(request.body.as_bytes()))) else {
-        return Ok((HttpAnswer::NotHttp { looks: Looks::Unknown }, Vec::new()));
+        return Ok((HttpAnswer::NotHttp { looks: Looks::Unknown }, Vec::new(), Vec::new()));
     };
     let response = sender.send_request(message).await?;
     let status = response.status().as_u16();
     let headers = telling(response.headers().iter().map(|(name, value)| {
-        (name.as_str().to_string(), escape(&String::from_utf8_lossy(value.as_bytes()), 300))
+        let mut value = value.as_bytes().to_vec();
+        if let Some(proof) = authorization {
+            proof.cover(&mut value);
+        }
+        (name.as_str().to_string(), escape(&String::from_utf8_lossy(&value), 300))
     }));
+    let challenges = response
+        .headers()
+        .get_all("proxy-authenticate")
+        .iter()
+        .map(|value| value.as_bytes().to_vec())
+        .collect();
     let mut incoming = response.into_body();
     let (mut body, mut complete) = (Vec::new(), true);
     loop {
@@ -114,8 +168,11 @@ async fn exchange(tap: Tap, request: &Request<'_>, until: Instant) -> hyper::Res
         }
     }
     drop(driving);
+    if let Some(proof) = authorization {
+        proof.cover(&mut body);
+    }
     let shown = escape(String::from_utf8_lossy(&body).trim(), 1024);
-    Ok((HttpAnswer::Response { status, headers, body: shown, complete }, body))
+    Ok((HttpAnswer::Response { status, headers, body: shown, complete }, body, challenges))
 }
 
 fn failed(error: &hyper::Error, first: &[u8]) -> HttpAnswer {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::Walker;
 use crate::evidence::{DialAnswer, HttpAnswer, Outcome, Scheme, Target};
+use crate::settings::ProxyHop;
 use crate::step::chain::IssuerSource;
-use crate::step::exchange;
 use crate::step::exchange::Request;
+use crate::step::{exchange, proxy};
 
 /// Fetches missing issuers as Windows does: plain HTTP, through WinHTTP's proxy where one is known, never through
 /// WSUS's. Where the proxy does not give it the direct way is tried too: the bypass list is not read.
@@ -19,16 +20,22 @@ impl IssuerSource for Fetcher<'_, '_> {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
         let target = fetch_target(url)?;
         if let Some(hop) = &self.walker.issuer_proxy
-            && let Ok(der) = self.ask(&target, &hop.host, hop.port, true).await
+            && let Ok(der) = self.ask(&target, &hop.host, hop.port, Some(hop)).await
         {
             return Ok(der);
         }
-        self.ask(&target, &target.host, target.port, false).await
+        self.ask(&target, &target.host, target.port, None).await
     }
 }
 
 impl Fetcher<'_, '_> {
-    async fn ask(&self, target: &Target, host: &str, port: u16, by_proxy: bool) -> Result<Vec<u8>, String> {
+    async fn ask(
+        &self,
+        target: &Target,
+        host: &str,
+        port: u16,
+        hop: Option<&ProxyHop>,
+    ) -> Result<Vec<u8>, String> {
         let mut why = String::from("its name gives no address");
         for lane in self.walker.lanes_unrecorded(host, port).await?.into_iter().take(2) {
             let stream = match self.walker.net.dial(lane.address, lane.stands_in, self.wait).await {
@@ -43,8 +50,15 @@ impl Fetcher<'_, '_> {
                     continue;
                 }
             };
-            let request = Request { method: "GET", target, absolute: by_proxy, headers: &[], body: "" };
-            let answer = exchange::send(Box::new(stream), request, self.wait).await;
+            let request = Request { method: "GET", target, absolute: hop.is_some(), headers: &[], body: "" };
+            let answer = match hop {
+                // Credentials go to it only where it is the run's proxy too.
+                Some(hop) => {
+                    let way = self.walker.way(hop, lane, self.wait);
+                    Box::pin(proxy::send(&way, Box::new(stream), request)).await.0
+                }
+                None => exchange::send(Box::new(stream), request, self.wait).await,
+            };
             match answer.outcome {
                 Outcome::Http {
                     answer: HttpAnswer::Response { status: 200, complete: true, .. }, ..

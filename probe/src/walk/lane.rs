@@ -7,8 +7,8 @@ use super::{Began, Peer, Reached, Walker, issuers};
 use crate::codec::soap;
 use crate::codec::tls::TLS12;
 use crate::evidence::{
-    Ask, Broken, ChainSeen, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, Outcome, PathInfo, Scheme,
-    SoapAnswer, Target, Validity,
+    Ask, AuthStage, Broken, ChainSeen, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, Outcome, PathInfo,
+    ProxyAnswer, Scheme, SoapAnswer, Target, Validity,
 };
 use crate::net::Stream;
 use crate::settings::ProxyKind;
@@ -38,7 +38,8 @@ impl Walker<'_> {
         let stream = self.net.dial(lane.address, lane.stands_in, wait).await.ok()?;
         match &path.proxy {
             Some(hop) if path.target.scheme == Scheme::Https || hop.kind != ProxyKind::Http => {
-                proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await.tunnel
+                let way = self.way(hop, lane, wait);
+                proxy::tunnel(&way, Box::new(stream), &path.target.host, path.target.port).await.tunnel
             }
             _ => Some(Box::new(stream)),
         }
@@ -81,7 +82,8 @@ impl Walker<'_> {
         let stream: Stream = match &path.proxy {
             Some(hop) if https || hop.kind != ProxyKind::Http => {
                 let began = Began::now();
-                let answer = proxy::tunnel(hop.kind, stream, &path.target.host, path.target.port, wait).await;
+                let way = self.way(hop, lane, wait);
+                let answer = proxy::tunnel(&way, Box::new(stream), &path.target.host, path.target.port).await;
                 let (outcome, raw) = (answer.outcome.clone(), answer.raw);
                 self.record(path, Some(lane), Layer::Proxy, &hop_subject, &began, None, outcome, raw);
                 let Some(tunnel) = answer.tunnel else {
@@ -332,28 +334,68 @@ impl Walker<'_> {
         question: Option<&str>,
         wait: Duration,
     ) -> Option<exchange::Answer> {
-        let by_proxy = path.target.scheme == Scheme::Http
-            && path.proxy.as_ref().is_some_and(|hop| hop.kind == ProxyKind::Http);
+        let by_proxy = path
+            .proxy
+            .as_ref()
+            .filter(|hop| path.target.scheme == Scheme::Http && hop.kind == ProxyKind::Http);
         let action = soap.map(|soap| soap.action).unwrap_or_default();
         let headers = [("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", action)];
         let request = Request {
             method: if soap.is_some() { "POST" } else { "GET" },
             target,
-            absolute: by_proxy,
+            absolute: by_proxy.is_some(),
             headers: if soap.is_some() { &headers } else { &[] },
             body: soap.map(|soap| soap.body).unwrap_or_default(),
         };
         let asked = format!("{} {}", request.method, target.url());
         let began = Began::now();
-        let answer = exchange::send(stream, request, wait).await;
         let subject = target.subject();
-        if by_proxy && let Some(refusal) = proxy::spoke(&answer) {
-            let (host, port) = Self::first_hop(path);
-            let hop = crate::evidence::host_port(&host, port);
-            let outcome = Outcome::Proxy { asked, answer: refusal };
-            self.record(path, Some(lane), Layer::Proxy, &hop, &began, question, outcome, answer.raw);
-            return None;
-        }
+        let answer = match by_proxy {
+            None => exchange::send(stream, request, wait).await,
+            Some(hop) => {
+                let way = self.way(hop, lane, wait);
+                let (answer, auth) = Box::pin(proxy::send(&way, stream, request)).await;
+                let place = crate::evidence::host_port(&hop.host, hop.port);
+                let auth = auth.map(Box::new);
+                if let Some(answered) = proxy::spoke(&answer, auth.as_deref()) {
+                    let outcome = Outcome::Proxy { asked, answer: answered, auth };
+                    self.record(
+                        path,
+                        Some(lane),
+                        Layer::Proxy,
+                        &place,
+                        &began,
+                        question,
+                        outcome,
+                        answer.raw,
+                    );
+                    return None;
+                }
+                // A logon is an answer of the proxy's, though what came then is another's.
+                if auth.as_ref().is_some_and(|auth| auth.stage == AuthStage::Accepted) {
+                    let outcome = Outcome::Proxy { asked, answer: ProxyAnswer::Granted, auth };
+                    self.record(path, Some(lane), Layer::Proxy, &place, &began, question, outcome, None);
+                } else if auth.is_some() {
+                    let how = match &answer.outcome {
+                        Outcome::Http { answer: HttpAnswer::Broken { how }, .. } => *how,
+                        _ => Broken::Closed,
+                    };
+                    let outcome = Outcome::Proxy { asked, answer: ProxyAnswer::Broken { how }, auth };
+                    self.record(
+                        path,
+                        Some(lane),
+                        Layer::Proxy,
+                        &place,
+                        &began,
+                        question,
+                        outcome,
+                        answer.raw,
+                    );
+                    return None;
+                }
+                answer
+            }
+        };
         let (outcome, raw) = (answer.outcome.clone(), answer.raw.clone());
         self.record(path, Some(lane), Layer::Http, &subject, &began, question, outcome, raw);
         Some(answer)

@@ -158,8 +158,14 @@ impl Walker<'_> {
         outcome: &Outcome,
         wait: Duration,
     ) {
-        let Outcome::Proxy { answer, .. } = outcome else { return };
+        let Outcome::Proxy { answer, auth, .. } = outcome else { return };
+        // What has demanded credentials is a proxy: only what it does for others is left to ask.
+        let spoke = auth.is_some();
         match answer {
+            ProxyAnswer::Broken { how: Broken::Timeout } if spoke && self.settings.until.is_none() => {
+                self.proxy_answers_else(path, lane, hop, wait).await;
+            }
+            ProxyAnswer::Broken { .. } if spoke => {}
             ProxyAnswer::Broken { how: Broken::Timeout } if self.settings.until.is_none() => {
                 join(
                     self.proxy_speaks_tls(path, lane, hop, wait),
@@ -212,7 +218,7 @@ impl Walker<'_> {
         let Ok(stream) = self.net.dial(lane.address, lane.stands_in, wait).await else { return };
         let subject = crate::evidence::host_port(&hop.host, hop.port);
         let began = Began::now();
-        let answer = proxy::tunnel(hop.kind, stream, host, 443, wait).await;
+        let answer = proxy::tunnel(&self.way(hop, lane, wait), Box::new(stream), host, 443).await;
         let (outcome, raw) = (answer.outcome, answer.raw);
         self.record(path, Some(lane), Layer::Proxy, &subject, &began, Some(question), outcome, raw);
     }
@@ -228,7 +234,7 @@ impl Walker<'_> {
             let closes = proxy::closes_by_itself(tunnel, wait.min(BESIDE)).await;
             let asked = format!("CONNECT {}", path.target.subject());
             let answer = if closes { ProxyAnswer::ClosedTunnel } else { ProxyAnswer::Granted };
-            let outcome = Outcome::Proxy { asked, answer };
+            let outcome = Outcome::Proxy { asked, answer, auth: None };
             let question = Some("a tunnel into which nothing is sent");
             self.record(path, Some(lane), Layer::Proxy, &subject, &began, question, outcome, None);
             if closes {
