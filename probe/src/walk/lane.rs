@@ -79,6 +79,8 @@ impl Walker<'_> {
         }
 
         let https = path.target.scheme == Scheme::Https;
+        // What this connection took of rounds, and what a further one will.
+        let (mut rounds, mut later) = (1, 1);
         let stream: Stream = match &path.proxy {
             Some(hop) if https || hop.kind != ProxyKind::Http => {
                 let began = Began::now();
@@ -90,11 +92,16 @@ impl Walker<'_> {
                     self.no_tunnel(path, lane, hop, &answer.outcome, wait).await;
                     return reached;
                 };
+                if let Outcome::Proxy { auth: Some(auth), .. } = &answer.outcome {
+                    rounds = 1 + auth.rounds.max(1);
+                    later = 1 + self.auth.rounds_ahead(hop).unwrap_or(1);
+                }
                 tunnel
             }
             _ => Box::new(stream),
         };
-        let round_trip = opening.elapsed();
+        // The first logon takes rounds that no later connection does.
+        let round_trip = opening.elapsed() * later / rounds;
         if path.until == Layer::Proxy {
             reached.done = true;
             return reached;
