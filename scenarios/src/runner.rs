@@ -10,8 +10,8 @@ use wsusprobe::evidence::Evidence;
 use wsusprobe::facts::Input;
 use wsusprobe::report::Report;
 use wsusprobe::run::{self, Silent};
-use wsusprobe::settings::Settings;
 use wsusprobe::settings::layers::Given;
+use wsusprobe::settings::{Secret, Settings};
 use wsusprobe::trust::TrustStore;
 
 use crate::load::Scenario;
@@ -143,8 +143,8 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
 }
 
 /// Gives the library's run what the built program takes from its environment, and no file may hold.
-fn give_password(_settings: &mut Settings, _password: Option<&str>) {
-    // Once settings have a place for it: settings.proxy_password = password.map(Secret::new);
+fn give_password(settings: &mut Settings, password: Option<&str>) {
+    settings.proxy_password = password.map(|password| Secret::new(password.to_string()));
 }
 
 fn ran(scenario: &Scenario, running: &Running, report: Report) -> Ran {

@@ -19,7 +19,7 @@ use super::nginx;
 use crate::{Case, Done, HOST, PROGRAM, ROOT};
 
 /// Whether the program answers a proxy that asks.
-const CLIENT_SIDE: bool = false;
+const CLIENT_SIDE: bool = true;
 
 pub(crate) fn cases() -> Vec<Case> {
     let proved: &[Case] = &[

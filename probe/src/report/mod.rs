@@ -47,6 +47,9 @@ impl Report {
     pub fn new(diagnosis: Diagnosis, evidence: Evidence) -> Self {
         let Diagnosis { verdict, findings, ruled_out, unknown } = diagnosis;
         let tls = tls::servers(&evidence);
+        let mut evidence = evidence;
+        // A report needs no password, and is the last thing that should hold one.
+        evidence.settings.proxy_password = None;
         let Evidence { settings, facts, paths, observations } = evidence;
         Report {
             schema: SCHEMA,

@@ -5,6 +5,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
     AuthStage, Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer, ProxyAuth,
 };
+use crate::settings::ProxyHop;
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &["config"];
@@ -17,18 +18,69 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         unreachable(path, &mut mine);
         for (lane, observation) in path.failures() {
             match &observation.outcome {
-                Outcome::Proxy { answer, .. } => {
-                    refusal(seen, path, lane.lane, observation, answer, &mut mine)
+                Outcome::Proxy { answer, auth, .. } => {
+                    let logon =
+                        auth.as_deref().is_some_and(|auth| refused_logon(path, observation, auth, &mut mine));
+                    if !logon {
+                        refusal(seen, path, lane.lane, observation, answer, &mut mine);
+                    }
                 }
                 Outcome::Hello { .. } => closed(seen, path, lane.lane, observation, &mut mine),
                 _ => {}
             }
         }
+        sent_in_clear(path, hop, &mut mine);
         let stated = place::proxy_is_stated(&seen.evidence.settings, &hop.host, hop.port);
         for found in mine.findings {
             given.add(if stated { found } else { found.likely() });
         }
         given.unknown.extend(mine.unknown);
+    }
+}
+
+/// This run's own logon that did not lead through: refused, or not carried to its end. Whether it was either.
+fn refused_logon(path: &PathSeen, observation: &Observation, auth: &ProxyAuth, given: &mut Given) -> bool {
+    let hop = path.hop_subject();
+    let because = vec![observation.id.clone()];
+    let scheme = match auth.mechanism.as_str() {
+        "kerberos" => format!("{} with a Kerberos ticket", auth.scheme),
+        "ntlm" if auth.scheme != "NTLM" => format!("{} with NTLM inside", auth.scheme),
+        _ => auth.scheme.clone(),
+    };
+    let why = if auth.why.is_empty() { String::new() } else { format!(": {}", auth.why) };
+    match auth.stage {
+        AuthStage::Rejected => {
+            let says =
+                format!("The proxy {hop} refuses the credentials that this run was given ({scheme}){why}.");
+            given.add(cause("proxy/auth-rejected", &hop, says, because.clone()));
+        }
+        AuthStage::Broken | AuthStage::ClosedBetweenLegs => {
+            let says = format!(
+                "The proxy {hop} offers {scheme} and does not carry it through{why}. Whether the password is right did not show."
+            );
+            given.add(cause("proxy/auth-broken", &hop, says, because.clone()));
+        }
+        AuthStage::Demanded | AuthStage::Accepted | AuthStage::NotSent => return false,
+    }
+    given.open(
+        "Does the proxy take the credentials that WSUS has stored?",
+        format!("{hop} was asked with this run's own, which need not be the same."),
+        "look for this server's requests in the proxy's log, or enter the password again in the console and synchronize",
+        because,
+    );
+    true
+}
+
+/// Basic that this run sent over a hop that nothing encrypts.
+fn sent_in_clear(path: &PathSeen, hop: &ProxyHop, given: &mut Given) {
+    let sent = path.own.iter().find(|o| {
+        matches!(&o.outcome, Outcome::Proxy { auth: Some(auth), .. }
+            if auth.scheme == "Basic" && auth.stage == AuthStage::Accepted)
+    });
+    if let Some(observation) = sent {
+        let subject = crate::evidence::host_port(&hop.host, hop.port);
+        let says = format!("{subject} was given Basic, its password readable to everyone on the way.");
+        given.add(note("proxy/basic-cleartext", &subject, says, vec![observation.id.clone()]));
     }
 }
 

@@ -113,6 +113,7 @@ pub(super) async fn drive<L: Leg, D: Dial>(
         Standing::Accepted(scheme) => {
             drop(turn);
             line.demand = Some(heard.answer);
+            line.stream = None;
             return line.known(scheme, Some(&heard.challenges)).await;
         }
         Standing::Unknown => {}
@@ -132,6 +133,9 @@ pub(super) async fn drive<L: Leg, D: Dial>(
         }
         Choice::With(scheme, ticket) => {
             line.demand = Some(heard.answer);
+            // Over a new connection: some proxies close the one on which they asked, and some answer nothing more on it
+            // (mitmproxy 8). The logon's own messages keep to one.
+            line.stream = None;
             line.log_on(scheme, Some(&heard.challenges), ticket).await
         }
     };
