@@ -463,6 +463,7 @@ pub fn role(role: PathRole) -> &'static str {
         PathRole::Direct => "without the proxy",
         PathRole::WinHttp => "through WinHTTP's proxy",
         PathRole::Control => "another host, same proxy",
+        PathRole::OtherProxy => "the other scheme's proxy",
         PathRole::Clock => "another clock",
         PathRole::Tls => "the server whose TLS is asked for",
         PathRole::Repair => "as the repair would set it",

@@ -170,6 +170,8 @@ pub enum PathRole {
     Repair,
     /// A server whose TLS is asked for.
     Tls,
+    /// Another host through the proxy that WSUS uses for the other scheme.
+    OtherProxy,
 }
 
 /// What a path asks at its end.

@@ -137,6 +137,21 @@ fn upstreams(facts: &FactView) -> Vec<Target> {
     found
 }
 
+/// The proxy that WSUS uses for the other scheme than this one, where it is another.
+pub fn other_proxy(settings: &Settings, facts: &FactView, scheme: Scheme) -> Option<(Scheme, ProxyHop)> {
+    let other = match scheme {
+        Scheme::Http => Scheme::Https,
+        Scheme::Https => Scheme::Http,
+    };
+    let separate = facts.flag("UseSeparateProxyForSsl").is_some_and(|(_, separate)| separate);
+    if settings.proxy != ProxyChoice::AsConfigured || !separate {
+        return None;
+    }
+    let own = proxies(settings, facts, scheme);
+    let hop = proxies(settings, facts, other).into_iter().flatten().next()?;
+    (!own.contains(&Some(hop.clone()))).then_some((other, hop))
+}
+
 /// The proxies of a scheme: one, or none, or several where the facts contradict each other. A configured proxy that
 /// cannot be used gives no path at all.
 fn proxies(settings: &Settings, facts: &FactView, scheme: Scheme) -> Vec<Option<ProxyHop>> {

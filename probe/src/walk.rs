@@ -19,7 +19,7 @@ use crate::evidence::{
 };
 use crate::facts::{Fact, FactView, OwnClient, Phase, Statement};
 use crate::net::{Net, Stream, now};
-use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, service_of};
+use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, other_proxy, service_of};
 use crate::run::Observer;
 use crate::settings::{ProxyHop, ProxyKind, Settings};
 use crate::step::dial::Lane;
@@ -43,6 +43,10 @@ pub async fn walk(
     paths: Vec<PathInfo>,
     observer: &dyn Observer,
 ) -> Evidence {
+    let other_proxies: Vec<_> = [Scheme::Http, Scheme::Https]
+        .into_iter()
+        .filter_map(|scheme| Some((scheme, other_proxy(settings, &FactView::new(&facts), scheme)?)))
+        .collect();
     let walker = Walker {
         net: Net::new(settings),
         settings,
@@ -50,11 +54,13 @@ pub async fn walk(
         observer,
         auth: {
             let mut hops: Vec<ProxyHop> = paths.iter().filter_map(|path| path.proxy.clone()).collect();
+            hops.extend(other_proxies.iter().map(|(_, (_, hop))| hop.clone()));
             hops.dedup();
             let basic = FactView::new(&facts).flag("AllowProxyCredentialsOverNonSsl");
             let denied = basic.is_some_and(|(_, allowed)| !allowed);
             Auth::new(settings, hops, denied, now())
         },
+        other_proxies,
         issuer_proxy: winhttp_proxy(&FactView::new(&facts), &["http", "*"]),
         client: OwnClient::new(settings, &FactView::new(&facts)),
         next: tokio::sync::Mutex::new(None),
@@ -133,6 +139,8 @@ struct Walker<'a> {
     auth: Auth,
     /// What Windows fetches certificates through.
     issuer_proxy: Option<ProxyHop>,
+    /// WSUS' proxy for the other scheme, by the scheme of a source.
+    other_proxies: Vec<(Scheme, (Scheme, ProxyHop))>,
     /// Whose hellos are sent.
     client: OwnClient,
     /// Whether an import is on record as broken off.
@@ -349,7 +357,19 @@ impl Walker<'_> {
                 self.beside(path, done, answered, peer).await;
             }
         };
-        join(join(direct, by_winhttp), join(repair, join(beside, clock))).await;
+        let other_proxy = async {
+            let own = self.other_proxies.iter().find(|(scheme, _)| *scheme == target.scheme);
+            let Some((_, (scheme, hop))) = own.filter(|_| path.proxy.is_some()) else { return };
+            // Content comes over plain HTTP; another host of Microsoft's stands for what is asked over TLS.
+            let (host, port, until) = match scheme {
+                Scheme::Http => (CLOCK_HOST, 80, Layer::Http),
+                Scheme::Https => (CONTROL_HOST, 443, Layer::Proxy),
+            };
+            let other = Target { scheme: *scheme, host: host.into(), port, path: "/".into() };
+            let again = self.also(path, PathRole::OtherProxy, other, Some(hop.clone()), Ask::Get, until);
+            self.path(&again, self.net.patience).await;
+        };
+        join(join(join(direct, other_proxy), by_winhttp), join(repair, join(beside, clock))).await;
     }
 
     /// What stands beside an upstream: the client's service, SelfUpdate, the other ports.

@@ -90,7 +90,7 @@ catalogue! {
     due "proxy/cannot-connect" Error,
     due "proxy/closed" Error,
     due "proxy/inspection" Error,
-    later "proxy/ssl-proxy-differs" Error,
+    due "proxy/ssl-proxy-differs" Error,
     due "tls/timeout" Error,
     due "tls/refused" Error,
     due "tls/version-unsupported" Error,

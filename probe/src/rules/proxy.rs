@@ -5,7 +5,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
     AuthStage, Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer, ProxyAuth,
 };
-use crate::settings::ProxyHop;
+use crate::settings::{ProxyHop, ProxyKind};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &["config"];
@@ -30,6 +30,16 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             }
         }
         sent_in_clear(path, hop, &mut mine);
+        would_not_pass(seen, path, &mut mine);
+        proxies_differ(seen, path, &mut mine);
+        if hop.kind != ProxyKind::Http && path.walked() {
+            mine.open(
+                "Does the WSUS server get there at all?",
+                format!("{} is a SOCKS proxy, which WSUS cannot use: what was reached through it is this machine's way.", path.hop_subject()),
+                "run wsusprobe on the WSUS server, with the proxy that its console names",
+                path.own.iter().take(1).map(|o| o.id.clone()).collect(),
+            );
+        }
         let stated = place::proxy_is_stated(&seen.evidence.settings, &hop.host, hop.port);
         for found in mine.findings {
             given.add(if stated { found } else { found.likely() });
@@ -69,6 +79,104 @@ fn refused_logon(path: &PathSeen, observation: &Observation, auth: &ProxyAuth, g
         because,
     );
     true
+}
+
+/// The proxy let this run's credentials through, and WSUS is set so that it sends none, or none that this proxy takes.
+fn would_not_pass(seen: &Seen, path: &PathSeen, given: &mut Given) {
+    let accepted = path.own.iter().find_map(|o| match &o.outcome {
+        Outcome::Proxy { auth: Some(auth), .. }
+            if auth.stage == AuthStage::Accepted && !auth.offered.is_empty() =>
+        {
+            Some((*o, auth))
+        }
+        _ => None,
+    });
+    let Some((observation, auth)) = accepted else { return };
+    let facts = &seen.facts;
+    let hop = path.hop_subject();
+    let offered = auth.offered.join(", ");
+    let offers =
+        |names: &[&str]| auth.offered.iter().any(|s| names.iter().any(|n| s.eq_ignore_ascii_case(n)));
+    let mut because = vec![observation.id.clone()];
+    let says = |rest: &str| {
+        format!("The proxy {hop} demands credentials (offers {offered}) and takes those of this run. {rest}")
+    };
+    let (anonymous, stored) = (facts.flag("AnonymousProxyAccess"), facts.flag("HasProxyPassword"));
+    if let Some((fact, true)) = anonymous {
+        because.push(fact.id.clone());
+        let rest = "WSUS is set to send none (AnonymousProxyAccess = True).";
+        given.add(cause("proxy/auth-required", &hop, says(rest), because));
+    } else if let Some((fact, false)) = stored {
+        because.push(fact.id.clone());
+        because.extend(anonymous.iter().map(|(fact, _)| fact.id.clone()));
+        let rest = "WSUS has no password stored (HasProxyPassword = False).";
+        given.add(cause("config/proxy-credentials-missing", "HasProxyPassword", says(rest), because));
+    } else if !offers(&["NTLM", "Negotiate", "Kerberos"]) {
+        match facts.flag("AllowProxyCredentialsOverNonSsl") {
+            Some((fact, false)) if offers(&["Basic"]) => {
+                because.push(fact.id.clone());
+                let rest = "It offers WSUS only Basic, which the console does not allow \
+                            (AllowProxyCredentialsOverNonSsl = False).";
+                given.add(cause("proxy/basic-not-allowed", &hop, says(rest), because));
+            }
+            _ if !offers(&["Basic"]) && stored.is_some() => {
+                let rest = "WSUS is documented to answer Basic, where allowed, and Windows authentication.";
+                given.add(cause("proxy/auth-unsupported", &hop, says(rest), because).possible());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Plain HTTP goes through one proxy of WSUS, HTTPS through another, and one of them alone fails.
+fn proxies_differ(seen: &Seen, path: &PathSeen, given: &mut Given) {
+    let asked = |other: &&PathSeen| {
+        other.info.target.scheme != path.info.target.scheme && other.info.proxy != path.info.proxy
+    };
+    let Some(other) = seen.of_role(PathRole::OtherProxy).find(asked) else { return };
+    let (own, beside) = (at_the_proxy(path), at_the_proxy(other));
+    let word = |path: &PathSeen| match path.info.target.scheme {
+        crate::evidence::Scheme::Http => "HTTP",
+        crate::evidence::Scheme::Https => "HTTPS",
+    };
+    let (failing, working, failed) = match (own, beside) {
+        (Err(Some(failed)), Ok(_)) => (path, other, failed),
+        (Ok(_), Err(Some(failed))) => (other, path, failed),
+        _ => return,
+    };
+    let mut because = vec![failed.id.clone()];
+    because.extend(at_the_proxy(working).ok().map(|o| o.id.clone()));
+    let says = format!(
+        "WSUS goes through {} for {} and through {} for {}, and only the first fails.",
+        failing.hop_subject(),
+        word(failing),
+        working.hop_subject(),
+        word(working)
+    );
+    let needed = std::ptr::eq(failing, path);
+    let role = if needed { Role::Contributing } else { Role::Note };
+    let found =
+        finding("proxy/ssl-proxy-differs", role, Confidence::Certain, &failing.hop_subject(), says, because);
+    given.add(if needed { found } else { found.severity(Severity::Warning) });
+}
+
+/// Whether a path came past its proxy: the observation that shows it, or the one at which it failed. A demand for
+/// credentials that this run does not have tells neither.
+fn at_the_proxy<'s>(path: &PathSeen<'s>) -> Result<&'s Observation, Option<&'s Observation>> {
+    let past = path.own.iter().copied().find(|o| {
+        matches!(
+            &o.outcome,
+            Outcome::Proxy { answer: ProxyAnswer::Granted, .. }
+                | Outcome::Http { .. }
+                | Outcome::Hello { .. }
+        )
+    });
+    let failed = path.failed().into_iter().find(|o| {
+        matches!(&o.outcome, Outcome::Name { .. } | Outcome::Dial { .. })
+            || matches!(&o.outcome, Outcome::Proxy { answer, .. }
+                if !matches!(answer, ProxyAnswer::Granted | ProxyAnswer::Status { code: 407, .. }))
+    });
+    past.ok_or(failed)
 }
 
 /// Basic that this run sent over a hop that nothing encrypts.
@@ -244,6 +352,10 @@ fn refusal(
                 );
                 given.add(cause("proxy/not-a-proxy", &hop, says, because).likely());
             }
+        }
+        ProxyAnswer::Socks { why } if why.contains("ruleset") => {
+            let says = format!("The SOCKS proxy {hop} does not allow a connection to {target}: {why}.");
+            given.add(cause("proxy/forbidden", &target, says, because));
         }
         ProxyAnswer::Socks { why } => {
             let says = format!("The SOCKS proxy {hop} gives no connection to {target}: {why}.");
