@@ -390,6 +390,19 @@ fn tried(observation: &Observation) -> Option<&ProxyAuth> {
 
 /// Credentials of this run that did not lead through: a question, whatever the reason.
 fn untold(hop: &str, auth: &ProxyAuth, because: Vec<String>, given: &mut Given) {
+    const KNOWN: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Kerberos"];
+    let known = |scheme: &String| KNOWN.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if auth.stage == AuthStage::NotSent && !auth.offered.iter().any(known) {
+        let offered = match auth.offered.as_slice() {
+            [] => "names no scheme".to_string(),
+            [one] => format!("offers {one} alone"),
+            [one, ..] => format!("offers {one} and others that nobody answers"),
+        };
+        let says = format!(
+            "The proxy {hop} demands credentials (407) and {offered}: there is nothing to answer it with."
+        );
+        given.add(cause("proxy/auth-unsupported", hop, says, because.clone()).likely());
+    }
     given.open(
         "Does the proxy take the credentials that WSUS has stored?",
         format!("With this run's own it did not let anything through {hop}: {}.", auth.why),
