@@ -71,6 +71,8 @@ fn obtain(held: &mut Held, host: &str, account: &Account) -> Result<Vec<u8>, NoT
     };
     let name = principal(&account.name);
     let password = account.password.as_ref().map(|password| password.expose().as_str());
+    // A NetBIOS domain names no realm: the default one's KDC would be searched for, and may be asked for a stranger.
+    let password = password.filter(|_| !names_no_realm(&account.name));
     let by_password = password.map(|password| {
         let credential = system::Credential::by_password(&name, password)?;
         // The password is first proved when a ticket is asked for.
@@ -104,6 +106,11 @@ fn obtain(held: &mut Held, host: &str, account: &Account) -> Result<Vec<u8>, NoT
     }
 }
 
+/// Whether a user stands in a domain that is no DNS name.
+fn names_no_realm(user: &str) -> bool {
+    user.split_once('\\').is_some_and(|(domain, _)| !domain.contains('.'))
+}
+
 /// The principal of a user: a domain that is a DNS name is taken for the realm, another one is not known to Kerberos.
 fn principal(user: &str) -> String {
     match user.split_once('\\') {
@@ -127,5 +134,10 @@ mod tests {
         ] {
             assert_eq!(principal(user), expected);
         }
+        assert!(
+            names_no_realm("EXAMPLE\\wsus")
+                && !names_no_realm("example.test\\wsus")
+                && !names_no_realm("wsus")
+        );
     }
 }
