@@ -360,6 +360,10 @@ impl Walker<'_> {
         let other_proxy = async {
             let own = self.other_proxies.iter().find(|(scheme, _)| *scheme == target.scheme);
             let Some((_, (scheme, hop))) = own.filter(|_| path.proxy.is_some()) else { return };
+            // Files come over plain HTTP whatever the source speaks; the proxy for HTTPS matters where the other fails.
+            if target.scheme == Scheme::Http && answered {
+                return;
+            }
             // Content comes over plain HTTP; another host of Microsoft's stands for what is asked over TLS.
             let (host, port, until) = match scheme {
                 Scheme::Http => (CLOCK_HOST, 80, Layer::Http),

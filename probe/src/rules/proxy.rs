@@ -30,7 +30,9 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             }
         }
         sent_in_clear(path, hop, &mut mine);
-        would_not_pass(seen, path, &mut mine);
+        if hop.kind == ProxyKind::Http {
+            would_not_pass(seen, path, &mut mine);
+        }
         proxies_differ(seen, path, &mut mine);
         if hop.kind != ProxyKind::Http && path.walked() {
             mine.open(
