@@ -1,9 +1,10 @@
 //! An enumeration of TLS beside the programs that do the same: pairs of runs, ours and a peer's in turn, of whole processes.
 //!
-//! `cargo bench --bench peers [-- --runs N] [--on ABCD] [--rtt MS] [--alone]`. Peers that are not installed are skipped by
-//! name. With `--rtt` it runs where loopback is far away (`benches/rtt/run`), directly and through Squid; with `--alone`
-//! without peers, or with `--ours PROGRAM` by another program of ours. The goals stand in `benches/README.md` too;
-//! nothing here asserts a time, but a wrong answer ends it.
+//! `cargo bench --bench peers [-- --runs N] [--on ABCD] [--rtt MS] [--proxy] [--alone]`. Peers that are not installed are
+//! skipped by name. With `--rtt` it runs where loopback is far away (`benches/rtt/run`), directly and through Squid; with
+//! `--proxy` it is target A through Squid alone, beside sslscan under proxychains4; with `--alone` without peers, or with
+//! `--ours PROGRAM` by another program of ours. The goals stand in `benches/README.md` too; nothing here asserts a time, but
+//! a wrong answer ends it.
 
 #[cfg(not(unix))]
 fn main() {
@@ -23,10 +24,10 @@ mod unix {
 
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike;
-    use wsusprobe_suite::installed;
     use wsusprobe_suite::server::folder;
     use wsusprobe_suite::squid::{ALL, Squid};
     use wsusprobe_suite::targets::{Target, Targets};
+    use wsusprobe_suite::{installed, write};
 
     /// What was asked for.
     struct Asked {
@@ -34,6 +35,7 @@ mod unix {
         on: Vec<Target>,
         rtt: Option<u32>,
         within: bool,
+        proxy: bool,
         alone: bool,
         ours: PathBuf,
     }
@@ -44,6 +46,7 @@ mod unix {
             on: Target::ALL.to_vec(),
             rtt: None,
             within: false,
+            proxy: false,
             alone: false,
             ours: PathBuf::from(env!("CARGO_BIN_EXE_wsusprobe-under-test")),
         };
@@ -60,6 +63,7 @@ mod unix {
                     asked.on.retain(|target| letters.contains(&format!("{target:?}")));
                 }
                 "--within" => asked.within = true,
+                "--proxy" => asked.proxy = true,
                 "--alone" => asked.alone = true,
                 "--ours" => asked.ours = PathBuf::from(value()?),
                 _ => return Err(format!("what is {word}?")),
@@ -74,6 +78,7 @@ mod unix {
     pub fn main() -> ExitCode {
         let done = asked().and_then(|asked| match asked.rtt {
             Some(rtt) if !asked.within => far_away(rtt),
+            rtt if asked.proxy => through_squid(&asked, rtt),
             Some(rtt) => at_a_distance(&asked, rtt),
             None => on_loopback(&asked),
         });
@@ -274,41 +279,114 @@ mod unix {
         goal.map_or_else(|| "–".to_owned(), |goal| format!("≥ {goal}"))
     }
 
+    const PAIRS: &str = "\
+        | target | beside | ours ms | theirs ms | wall × | goal | ours CPU ms | theirs CPU ms | CPU × |\n\
+        | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
+
+    /// So many pairs as a row of that table; gives our runs.
+    fn pairs(
+        runs: usize,
+        (target, peer): (Target, &str),
+        goal: Option<f64>,
+        ours: impl Fn() -> Result<Took, String>,
+        theirs: impl Fn() -> Result<Took, String>,
+    ) -> Result<Vec<Took>, String> {
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            here.push(ours()?);
+            there.push(theirs()?);
+        }
+        let (mine, other) = (medians(&here), medians(&there));
+        // The ratio of each pair, so that a load that comes and goes meets both.
+        let times = |of: fn(&Took) -> f64| {
+            median(here.iter().zip(&there).map(|(mine, theirs)| of(theirs) / of(mine)).collect())
+        };
+        println!(
+            "| {target:?} | {peer} | {:.1} | {:.1} | {:.1} | {} | {:.1} | {:.1} | {:.1} |",
+            mine.wall,
+            other.wall,
+            times(|run| run.wall),
+            at_least(goal),
+            mine.cpu,
+            other.cpu,
+            times(|run| run.cpu)
+        );
+        Ok(here)
+    }
+
+    /// Ours through that Squid.
+    fn ours_through(asked: &Asked, port: u16, squid: &Squid) -> Command {
+        let mut command = ours(asked, port);
+        command.args(["--proxy", &format!("http://127.0.0.1:{}", squid.at)]);
+        command
+    }
+
+    /// Target A through Squid, which asks for no logon, each program through one of its own, so that its tunnels can be
+    /// counted. sslscan knows no proxy: proxychains4 leads it there. Where loopback is far away, both ways are, and the
+    /// pairs are a third as many.
+    fn through_squid(asked: &Asked, rtt: Option<u32>) -> Result<ExitCode, String> {
+        if installed("squid").is_none() {
+            println!("skipped: squid is not installed");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let targets = Targets::start()?;
+        let squid = Squid::start(&[], ALL, &[])?;
+        let (target, port, suites) = (Target::A, targets.port(Target::A), Target::A.suites());
+        let runs = if rtt.is_some() { asked.runs.div_ceil(3) } else { asked.runs };
+        let one = || run("wsusprobe", &mut ours_through(asked, port, &squid), suites, Some(ours_lists));
+        one()?;
+        let programs = (installed("proxychains4"), installed("sslscan"));
+        let (Some(proxychains), Some(sslscan), false) = (&programs.0, &programs.1, asked.alone) else {
+            if !asked.alone {
+                let missing = if programs.0.is_none() { "proxychains4" } else { "sslscan" };
+                println!("skipped: {missing} is not installed\n");
+            }
+            let mine = medians(&(0..runs).map(|_| one()).collect::<Result<Vec<_>, _>>()?);
+            println!("| target | through Squid | ms | CPU ms |\n| --- | --- | --- | --- |");
+            println!("| {target:?} | wsusprobe | {:.1} | {:.1} |", mine.wall, mine.cpu);
+            return Ok(ExitCode::SUCCESS);
+        };
+        let (folder, their_squid) = (folder(), Squid::start(&[], ALL, &[])?);
+        let list = format!("strict_chain\nquiet_mode\n[ProxyList]\nhttp 127.0.0.1 {}\n", their_squid.at);
+        let config = write(folder.path(), "proxychains.conf", list);
+        let name = "proxychains4 sslscan, ciphers only";
+        let other = || {
+            let mut command = Command::new(proxychains);
+            command.args(["-q", "-f"]).arg(&config).arg(sslscan).args(words(CIPHERS_ONLY));
+            command.arg(format!("127.0.0.1:{port}"));
+            run(name, &mut command, suites, Some(sslscan_lists))
+        };
+        let goal = match rtt {
+            None => Some(2.5),
+            Some(50) => Some(5.0),
+            Some(_) => None,
+        };
+        println!("{PAIRS}");
+        other()?;
+        pairs(runs, (target, name), goal, one, other)?;
+        let tunnels = |squid: Squid| {
+            squid.stop().iter().filter(|answered| answered.method == "CONNECT").count() / (runs + 1)
+        };
+        let (mine, theirs) = (tunnels(squid), tunnels(their_squid));
+        println!("\ntunnels in a run: ours {mine}, theirs {theirs}");
+        if mine == 0 || theirs == 0 {
+            return Err("one of them went round its proxy".to_owned());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
     fn on_loopback(asked: &Asked) -> Result<ExitCode, String> {
         let targets = Targets::start()?;
         let peers = if asked.alone { Vec::new() } else { peers() };
-        println!(
-            "| target | beside | ours ms | theirs ms | wall × | goal | ours CPU ms | theirs CPU ms | CPU × |"
-        );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        println!("{PAIRS}");
         for &target in &asked.on {
             let (port, suites) = (targets.port(target), target.suites());
             let one = || run("wsusprobe", &mut ours(asked, port), suites, Some(ours_lists));
             one()?;
             let mut all = Vec::new();
             for peer in &peers {
-                let (mut here, mut there) = (Vec::new(), Vec::new());
-                for _ in 0..asked.runs {
-                    here.push(one()?);
-                    there.push(run(peer.name, &mut peer.command(port), suites, peer.counts)?);
-                }
-                let (mine, theirs) = (medians(&here), medians(&there));
-                // The ratio of each pair, so that a load that comes and goes meets both.
-                let times = |of: fn(&Took) -> f64| {
-                    median(here.iter().zip(&there).map(|(mine, theirs)| of(theirs) / of(mine)).collect())
-                };
-                println!(
-                    "| {target:?} | {} | {:.1} | {:.1} | {:.1} | {} | {:.1} | {:.1} | {:.1} |",
-                    peer.name,
-                    mine.wall,
-                    theirs.wall,
-                    times(|run| run.wall),
-                    at_least((peer.goal)(target)),
-                    mine.cpu,
-                    theirs.cpu,
-                    times(|run| run.cpu)
-                );
-                all.extend(here);
+                let other = || run(peer.name, &mut peer.command(port), suites, peer.counts);
+                all.extend(pairs(asked.runs, (target, peer.name), (peer.goal)(target), one, other)?);
             }
             if peers.is_empty() {
                 all = (0..asked.runs).map(|_| one()).collect::<Result<_, _>>()?;
@@ -356,9 +434,7 @@ mod unix {
         let squid = Squid::start(&[], ALL, &[])?;
         let (port, suites) = (targets.port(Target::A), Target::A.suites());
         let mine = several(asked.runs, &|| {
-            let mut command = ours(asked, port);
-            command.args(["--proxy", &format!("http://127.0.0.1:{}", squid.at)]);
-            run("wsusprobe through Squid", &mut command, suites, Some(ours_lists))
+            run("wsusprobe through Squid", &mut ours_through(asked, port, &squid), suites, Some(ours_lists))
         })?;
         row(
             Target::A,
