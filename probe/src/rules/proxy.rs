@@ -355,6 +355,11 @@ fn refusal(
                 given.add(cause("proxy/not-a-proxy", &hop, says, because).likely());
             }
         }
+        // RFC 1928, section 3: what was offered without credentials is not enough.
+        ProxyAnswer::Socks { why } if why.contains("No acceptable auth methods") => {
+            let says = format!("The SOCKS proxy {hop} demands a logon, and this run has none for it: {why}.");
+            given.add(cause("proxy/auth-required", &hop, says, because));
+        }
         ProxyAnswer::Socks { why } if why.contains("ruleset") => {
             let says = format!("The SOCKS proxy {hop} does not allow a connection to {target}: {why}.");
             given.add(cause("proxy/forbidden", &target, says, because));
