@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use super::likely::GUESSES;
 use super::suites::{Hit, Suites};
 use super::{Asker, Peer};
-use crate::codec::tls::Until;
+use crate::codec::tls::{Exchange, Until, suite};
 use crate::evidence::{SpokenPlan, SuiteOrder};
 
 /// Up to so many suites every pair is asked at once; beyond, a guess is proved by its neighbours.
@@ -51,12 +51,14 @@ impl<P: Peer> Asker<'_, P> {
     }
 
     /// Whether the client decides, where the answers followed our list so far: the first of them was chosen out of
-    /// everything, and the last of the list is now offered in front of it.
+    /// everything, and another one is now offered in front of it; one that costs the server no signature, if there is one.
     async fn turns(&self, version: u16, suites: &[u16], found: &Suites) -> bool {
-        let offered = &found.hits[0].offered;
-        let turned: Vec<u16> = offered.iter().rev().copied().filter(|suite| suites.contains(suite)).collect();
-        let told = self.ask(self.hello(version, &turned), Until::ServerHello, found.round).await;
-        told.suite() == turned.first().copied()
+        let first = found.hits[0].chosen;
+        let others = suites.iter().copied().filter(|&suite| suite != first);
+        let cheap = |code: &u16| suite(*code).is_some_and(|suite| suite.exchange() == Exchange::Other);
+        let Some(other) = others.clone().find(cheap).or_else(|| others.clone().next()) else { return false };
+        let told = self.ask(self.hello(version, &[other, first]), Until::ServerHello, found.round).await;
+        told.suite() == Some(other)
     }
 
     async fn order_of_parts(
