@@ -138,7 +138,11 @@ fn up(scenario: &load::Scenario, dir: Option<PathBuf>, command: &[String]) -> Ex
             return ExitCode::SUCCESS;
         };
         eprintln!("wsuslab: {} is up, seed {}", scenario.name, running.seed);
-        let ended = tokio::process::Command::new(program).args(arguments).current_dir(&dir).status().await;
+        let mut command = tokio::process::Command::new(program);
+        if let Some(password) = &scenario.world.proxy_password {
+            command.env("WSUSPROBE_PROXY_PASSWORD", password);
+        }
+        let ended = command.args(arguments).current_dir(&dir).status().await;
         for event in running.journal.events() {
             eprintln!("wsuslab: {event}");
         }

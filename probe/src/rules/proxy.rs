@@ -395,27 +395,34 @@ fn tried(observation: &Observation) -> Option<&ProxyAuth> {
     }
 }
 
-/// Credentials of this run that did not lead through: a question, whatever the reason.
-fn untold(hop: &str, auth: &ProxyAuth, because: Vec<String>, given: &mut Given) {
+/// Why this run's credentials were not sent here, where that says more than that it has none: a demand that nothing
+/// answers, or a refusal that they met before. Whether it was either.
+fn withheld(seen: &Seen, hop: &str, observation: &Observation, auth: &ProxyAuth, given: &mut Given) -> bool {
     const KNOWN: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Kerberos"];
-    let known = |scheme: &String| KNOWN.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    if auth.stage == AuthStage::NotSent && !auth.offered.iter().any(known) {
-        let offered = match auth.offered.as_slice() {
-            [] => "names no scheme".to_string(),
-            [one] => format!("offers {one} alone"),
-            [one, ..] => format!("offers {one} and others that nobody answers"),
-        };
-        let says = format!(
-            "The proxy {hop} demands credentials (407) and {offered}: there is nothing to answer it with."
-        );
-        given.add(cause("proxy/auth-unsupported", hop, says, because.clone()).likely());
+    let because = vec![observation.id.clone()];
+    let refused = seen.evidence.observations.iter().find(|o| {
+        o.subject == observation.subject
+            && matches!(&o.outcome, Outcome::Proxy { auth: Some(auth), .. } if auth.stage == AuthStage::Rejected)
+    });
+    if let Some(refused) = refused {
+        let says = format!("The proxy {hop} refused the credentials of this run, which were not sent again.");
+        given.add(cause("proxy/auth-rejected", hop, says, [because, vec![refused.id.clone()]].concat()));
+        return true;
     }
-    given.open(
-        "Does the proxy take the credentials that WSUS has stored?",
-        format!("With this run's own it did not let anything through {hop}: {}.", auth.why),
-        "look for this server's requests, and this run's, in the proxy's log",
-        because,
+    let known = |scheme: &String| KNOWN.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if auth.offered.iter().any(known) {
+        return false;
+    }
+    let offered = match auth.offered.as_slice() {
+        [] => "names no scheme".to_string(),
+        [one] => format!("offers {one} alone"),
+        [one, ..] => format!("offers {one} and others that nobody answers"),
+    };
+    let says = format!(
+        "The proxy {hop} demands credentials (407) and {offered}: there is nothing to answer it with."
     );
+    given.add(cause("proxy/auth-unsupported", hop, says, because).likely());
+    true
 }
 
 fn challenged(
@@ -436,6 +443,9 @@ fn challenged(
     let mut because = vec![observation.id.clone()];
     because.extend(anonymous.iter().map(|(f, _)| f.id.clone()));
     because.extend(stored.iter().map(|(f, _)| f.id.clone()));
+    if tried(observation).is_some_and(|auth| withheld(seen, &hop, observation, auth, given)) {
+        return;
+    }
     match (anonymous.map(|(_, v)| v), stored.map(|(_, v)| v)) {
         (Some(true), _) => {
             let rest = "WSUS is set to send none (AnonymousProxyAccess = True).";
@@ -452,7 +462,6 @@ fn challenged(
             given.add(cause("config/proxy-credentials-missing", "HasProxyPassword", says(rest), because));
         }
         (_, Some(true)) => {
-            let tried = tried(observation);
             let only_basic = offers(&["Basic"]) && !offers(&["NTLM", "Negotiate", "Kerberos"]);
             let answerable = offers(&["Basic", "NTLM", "Negotiate", "Kerberos"]);
             if only_basic && let Some((fact, allowed)) = basic_allowed {
@@ -482,9 +491,6 @@ fn challenged(
                     vec![observation.id.clone()],
                 );
             }
-            if let Some(auth) = tried {
-                return untold(&hop, auth, because, given);
-            }
             let rest = "WSUS has a password stored, and this run has none: whether the proxy takes it was not tried \
                         (--proxy-user).";
             given.add(note("proxy/auth-untested", &hop, says(rest), because.clone()));
@@ -497,9 +503,6 @@ fn challenged(
             );
         }
         (anonymous, None) => {
-            if let Some(auth) = tried(observation) {
-                return untold(&hop, auth, because, given);
-            }
             let rest = "This run has none.";
             let found = cause("proxy/auth-required", &hop, says(rest), because);
             // A configuration that says half of it leaves the other half open.
