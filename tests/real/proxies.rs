@@ -382,8 +382,8 @@ fn dante_blocks() -> Done {
     let rule = "socks block { from: 127.0.0.0/8 to: 127.0.0.0/8 }";
     let (behind, socks) = (behind()?, socks::dante(&[HOST], rule, None)?);
     let ran = by_socks(&behind, socks.at).run();
-    ran.expect("faulty", &["cause error certain proxy/cannot-connect"])?
-        .says("proxy/cannot-connect", "not allowed by ruleset")?;
+    ran.expect("faulty", &["cause error certain proxy/forbidden"])?
+        .says("proxy/forbidden", "not allowed by ruleset")?;
     Ok(())
 }
 

@@ -218,7 +218,12 @@ impl Walker<'_> {
         let broken = matches!(answer.outcome, Outcome::Hello { answer: HelloAnswer::Broken { .. }, .. });
         self.record(path, Some(lane), Layer::Tls, &subject, &began, None, answer.outcome, answer.raw);
         let mut greeted = Greeted {
-            known: answer.flight.as_ref().map(|flight| (flight.version, flight.suite)),
+            // What was not offered is no word on what is spoken.
+            known: answer
+                .flight
+                .as_ref()
+                .filter(|flight| greeting.offers(flight.version) && greeting.suites.contains(&flight.suite))
+                .map(|flight| (flight.version, flight.suite)),
             speaks_tls: !plain && !silent && !not_tls,
             ..Greeted::default()
         };

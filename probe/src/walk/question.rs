@@ -134,7 +134,10 @@ impl Walker<'_> {
         let stream = self.open(path, lane, wait).await?;
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
-        let chosen = answer.flight.map(|flight| (flight.version, flight.suite));
+        let offered = answer
+            .flight
+            .filter(|flight| greeting.offers(flight.version) && greeting.suites.contains(&flight.suite));
+        let chosen = offered.map(|flight| (flight.version, flight.suite));
         let subject = path.target.subject();
         self.record(
             path,
