@@ -23,8 +23,9 @@ use crate::codec::tls::{
 };
 use crate::evidence::{Oddity, Spoken, SpokenPlan, SpokenVersion};
 
-/// The most connections that are open at once.
-pub const AT_ONCE: usize = 32;
+/// The most connections that are open at once: one less than the 32 that a server is asked with, since a client's own hello
+/// goes beside.
+pub const AT_ONCE: usize = 31;
 /// The round trip, a connection's, from which a server is far.
 pub const FAR: Duration = Duration::from_millis(8);
 /// How many hellos may go unanswered before the server is left alone.

@@ -16,6 +16,9 @@ use crate::settings::ProxyHop;
 use crate::step::dial::Lane;
 use crate::step::{hello, proxy};
 
+/// How many differentials go side by side.
+pub(super) const DIFFERENTIALS: usize = 16;
+
 /// A code point of the range that RFC 8701 keeps from ever becoming a suite.
 const UNASSIGNED_SUITE: u16 = 0xdada;
 
@@ -65,7 +68,7 @@ impl Walker<'_> {
             let unchanged = client.without_policy().with_tls12();
             also(question::UNCHANGED, unchanged.hello(Caller::Synchronization, name));
         }
-        let answers = self.differ(path, lane, asks, wait).await;
+        let answers = self.differ(path, lane, asks, self.at_once(path), wait).await;
         let mut answered = answers.iter().copied().flatten().next();
         if answered.is_some() {
             let at_12 = answers.iter().copied().flatten().find(|&(version, _)| version == TLS12);
@@ -75,23 +78,28 @@ impl Walker<'_> {
         answered
     }
 
-    /// Sends hellos side by side, or one after the other where that is asked for.
+    /// How many differentials go side by side: one where an enumeration goes on beside them, which has the connections.
+    fn at_once(&self, path: &PathInfo) -> usize {
+        if path.ask == Ask::Tls { 1 } else { DIFFERENTIALS }
+    }
+
+    /// Sends hellos, so many side by side, or one after the other where that is asked for.
     pub(super) async fn differ(
         &self,
         path: &PathInfo,
         lane: Lane,
         asks: Vec<(&str, (Hello, Offer))>,
+        at_once: usize,
         wait: Duration,
     ) -> Vec<Option<(u16, u16)>> {
-        let all = asks.into_iter().map(|(question, (greeting, offer))| async move {
-            self.differential(path, lane, question, greeting, offer, wait).await
-        });
-        if !self.settings.polite {
-            return join_all(all).await;
-        }
-        let mut answers = Vec::new();
-        for one in all {
-            answers.push(one.await);
+        let at_once = if self.settings.polite { 1 } else { at_once };
+        let mut asks = asks.into_iter().peekable();
+        let mut answers = Vec::with_capacity(asks.len());
+        while asks.peek().is_some() {
+            let some = asks.by_ref().take(at_once).map(|(question, (greeting, offer))| async move {
+                self.differential(path, lane, question, greeting, offer, wait).await
+            });
+            answers.extend(join_all(some).await);
         }
         answers
     }
@@ -111,7 +119,7 @@ impl Walker<'_> {
             let import = self.client.client.hello(Caller::Import, name);
             asks.extend(import.hello.map(|hello| (question::IMPORT, (hello, import.offer))));
         }
-        self.differ(path, lane, asks, wait).await;
+        self.differ(path, lane, asks, self.at_once(path), wait).await;
     }
 
     /// Whether an answer of a few bytes comes where a whole flight did not: an alert, to a suite that nobody has.

@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, watch};
 
 use super::lane::Greeted;
+use super::question::DIFFERENTIALS;
 use super::{Began, Walker};
 use crate::codec::tls::{Hello, Reading, Until};
 use crate::enumerate::{self, AT_ONCE, FAR, Peer, Reply, Terms};
@@ -100,7 +101,9 @@ impl Ahead {
                 self.ready().clear();
                 return pending().await;
             }
-            let level = self.asking.load(Ordering::Relaxed).min(MOST_AHEAD);
+            // Those that are asked and those that wait together keep to the most.
+            let asking = self.asking.load(Ordering::Relaxed);
+            let level = asking.min(MOST_AHEAD).min(AT_ONCE.saturating_sub(asking));
             let there = self.ready().len() + opening.len();
             for _ in there..if going_on { level } else { 0 } {
                 self.begun.fetch_add(1, Ordering::Relaxed);
@@ -344,7 +347,7 @@ impl Walker<'_> {
             Some((question.as_str(), (hello.hello.clone()?, hello.offer.clone())))
         });
         let asks: Vec<_> = asks.collect();
-        let answers = self.differ(path, lane, asks.clone(), wait).await;
+        let answers = self.differ(path, lane, asks.clone(), DIFFERENTIALS, wait).await;
         // A refusal where the lists agree may be a limit on connections: asked again alone it is told apart.
         let Some(spoken) = spoken else { return };
         for ((question, (greeting, offer)), _) in
