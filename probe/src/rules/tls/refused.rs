@@ -110,14 +110,9 @@ pub(super) fn shortened(names: &[String]) -> String {
 
 fn no_common_cipher(seen: &Seen, own: &Own, with: &Observation, given: &mut Given) {
     let subject = own.path.subject();
-    let mut because = vec![own.observation.id.clone(), with.id.clone()];
+    let apart = [question::EVERY_GROUP, question::EVERY_SIGNATURE, question::EVERY_GROUP_AND_SIGNATURE];
+    let mut because = proof(own, with, &apart);
     let theirs = their_suites(own, &mut because);
-    because.extend(
-        [question::EVERY_GROUP, question::EVERY_SIGNATURE, question::EVERY_GROUP_AND_SIGNATURE]
-            .into_iter()
-            .filter_map(|question| own.asked(question))
-            .map(|o| o.id.clone()),
-    );
     let ours: Vec<String> = own.offer.suites.iter().map(|&suite| suite_name(suite)).collect();
     let says = format!(
         "{subject} speaks TLS 1.2 and refuses the suites of {} ({}). It takes {}; that client offers {}.{}{}",
@@ -167,15 +162,15 @@ fn set_here(seen: &Seen, own: &Own, because: &mut Vec<String>) -> &'static str {
     " The same Windows without its own settings is answered: what is set on this server is to be changed."
 }
 
+/// What an isolation rests on: the refusal, the one hello that was answered, and the others that tell it apart.
+fn proof(own: &Own, with: &Observation, others: &[&str]) -> Vec<String> {
+    let others = others.iter().filter_map(|question| own.asked(question));
+    [own.observation, with].into_iter().chain(others).map(|o| o.id.clone()).collect()
+}
+
 fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
     let subject = own.path.subject();
-    let mut because = vec![own.observation.id.clone(), with.id.clone()];
-    because.extend(
-        [question::EVERY_SUITE, question::EVERY_SIGNATURE]
-            .into_iter()
-            .filter_map(|q| own.asked(q))
-            .map(|o| o.id.clone()),
-    );
+    let mut because = proof(own, with, &[question::EVERY_SUITE, question::EVERY_SIGNATURE]);
     let ours: Vec<String> = own.offer.groups.iter().map(|&group| group_name(group)).collect();
     let mut theirs: Vec<String> = Vec::new();
     if let Some((observation, spoken)) = spoken(own) {
@@ -199,13 +194,7 @@ fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given
 
 fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
     let subject = own.path.subject();
-    let mut because = vec![own.observation.id.clone(), with.id.clone()];
-    because.extend(
-        [question::EVERY_SUITE, question::EVERY_GROUP]
-            .into_iter()
-            .filter_map(|q| own.asked(q))
-            .map(|o| o.id.clone()),
-    );
+    let mut because = proof(own, with, &[question::EVERY_SUITE, question::EVERY_GROUP]);
     let ours: Vec<String> = own.offer.signatures.iter().map(|&code| signature_name(code)).collect();
     let mut theirs: Vec<String> = Vec::new();
     if let Some((observation, spoken)) = spoken(own) {
