@@ -17,6 +17,7 @@ mod registry;
 mod resolve;
 mod scan;
 mod server;
+mod statement;
 mod suites;
 mod text;
 mod view;
@@ -27,13 +28,12 @@ use std::io::{Cursor, Read};
 use std::sync::LazyLock;
 
 use regex::Regex;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::evidence::{NameAnswer, escape};
+use crate::evidence::escape;
 use crate::report::Report;
 
 pub use client::OwnClient;
+pub use statement::*;
 pub use view::{FactView, FailureView};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
@@ -152,15 +152,15 @@ pub fn read(inputs: &[Input]) -> Reading {
         read_one(input, &mut found, &mut reading.saved);
         let Found { facts, problems, kind, .. } = found;
         let source = |line| Source { file: input.name.clone(), line };
-        for Stated { line, time, statement } in facts {
+        for Stated { line, time, zone, statement } in facts {
             let id = format!("f{}", reading.facts.len() + 1);
-            reading.facts.push(Fact { id, source: source(line), time, statement });
+            reading.facts.push(Fact { id, source: source(line), time, zone, statement });
         }
         for problem in problems {
             let Problem { line, expected, found, .. } = problem;
             let statement = Statement::Unreadable { expected: expected.clone(), found: found.clone() };
             let id = format!("f{}", reading.facts.len() + 1);
-            reading.facts.push(Fact { id, source: source(line), time: None, statement });
+            reading.facts.push(Fact { id, source: source(line), time: None, zone: None, statement });
             reading.problems.push(Problem { file: input.name.clone(), line, expected, found });
         }
         reading.kinds.push((input.name.clone(), kind.unwrap_or(Kind::Unknown)));
@@ -291,6 +291,7 @@ struct Found {
 struct Stated {
     line: Option<u32>,
     time: Option<jiff::Timestamp>,
+    zone: Option<String>,
     statement: Statement,
 }
 
@@ -300,9 +301,22 @@ const MOST: usize = 10_000;
 const LISTS: usize = 4 * 1024 * 1024;
 
 impl Found {
+    /// States what held at a time in UTC.
     fn fact(&mut self, line: Option<u32>, time: Option<jiff::Timestamp>, statement: Statement) {
+        let zone = time.map(|_| "UTC".to_string());
+        self.at(line, time, zone, statement);
+    }
+
+    /// States what held at a time in the zone that the source names; none where it names none.
+    fn at(
+        &mut self,
+        line: Option<u32>,
+        time: Option<jiff::Timestamp>,
+        zone: Option<String>,
+        statement: Statement,
+    ) {
         if self.facts.len() < MOST {
-            self.facts.push(Stated { line, time, statement });
+            self.facts.push(Stated { line, time, zone, statement });
         }
     }
 
@@ -353,312 +367,4 @@ fn hide(text: &str) -> String {
         return text.to_string();
     }
     SECRET.replace_all(text, "${1}${2}${3}${4}(hidden)").into_owned()
-}
-
-/// A statement about the server, with its source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Fact {
-    /// `f1`, `f2` …
-    pub id: String,
-    /// Where it stands.
-    pub source: Source,
-    /// When it held, where the source says so.
-    pub time: Option<jiff::Timestamp>,
-    /// What it says.
-    pub statement: Statement,
-}
-
-/// Where a fact stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Source {
-    /// The file as given.
-    pub file: String,
-    /// The line, from 1.
-    pub line: Option<u32>,
-}
-
-/// What a fact says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "states", rename_all = "kebab-case")]
-pub enum Statement {
-    /// A property of the WSUS configuration (IUpdateServerConfiguration), as printed: `True`, `8531`, a name.
-    Config {
-        /// Its name.
-        property: String,
-        /// Its value, escaped; empty where it is empty.
-        value: String,
-    },
-    /// The configuration could not be read where it was asked for: PowerShell's error was handed over in its place.
-    ConfigUnavailable {
-        /// The error's first line, escaped.
-        why: String,
-    },
-    /// The version of the WSUS server, as `6.3.9600.18694`, or of its Windows, as `Windows Server 2012 R2`.
-    ServerVersion {
-        /// As printed, escaped.
-        version: String,
-    },
-    /// `netsh winhttp show proxy`: supporting evidence.
-    WinHttpProxy {
-        /// `host:port`, each with the scheme that it is for (`http`, `https`, or `*`); empty for direct access.
-        servers: Vec<(String, String)>,
-        /// The bypass list as printed, escaped.
-        bypass: String,
-    },
-    /// `Test-NetConnection`: supporting evidence.
-    PortTest {
-        /// The name tested.
-        host: String,
-        /// The port tested.
-        port: u16,
-        /// Whether it connected.
-        connected: bool,
-    },
-    /// `Resolve-DnsName`: supporting evidence.
-    Resolved {
-        /// The name asked for.
-        name: String,
-        /// The answer.
-        answer: NameAnswer,
-    },
-    /// SoftwareDistribution.log as a whole.
-    Log {
-        /// How many lines it has.
-        lines: u64,
-        /// The line of the last start-up of the service (a mirrored event 501) that lines of w3wp follow.
-        startup: Option<u32>,
-        /// Whether the service's start-up lines name any SCHANNEL protocol.
-        schannel: bool,
-    },
-    /// A start-up line about a SCHANNEL protocol.
-    LogSchannel {
-        /// `TLS 1.2`.
-        protocol: String,
-        /// What it says of it.
-        state: SchannelState,
-    },
-    /// The URL that the service called, from a fault's actor, a stack or a message.
-    LogEndpoint {
-        /// The URL, escaped.
-        url: String,
-    },
-    /// A failure in a log, an event or pasted text. Several causes share most of these texts. One fact stands for all
-    /// that are alike in one file: its line and time are those of the last.
-    LogFailure {
-        /// Who logged it: `WsusService`, `w3wp`, or empty where the text does not say.
-        process: String,
-        /// What it is.
-        failure: LoggedFailure,
-        /// How far the synchronization had come.
-        phase: Option<Phase>,
-        /// How often it stands in the file.
-        count: u64,
-        /// Its text, escaped, at most 300 characters.
-        excerpt: String,
-    },
-    /// A synchronization began, succeeded or failed (events 381, 382, 384, 386).
-    LogSync {
-        /// Which.
-        event: SyncEvent,
-        /// The reason of a failure, escaped.
-        reason: String,
-    },
-    /// The file is a log of the Windows Update client.
-    ClientLog {
-        /// Which: `ReportingEvents.log` or `WindowsUpdate.log`.
-        log: String,
-    },
-    /// The text is the administration console's or the remote API's.
-    Console {
-        /// Its beginning, escaped.
-        excerpt: String,
-    },
-    /// The text belongs to another part of the system than synchronization.
-    Elsewhere {
-        /// Which part.
-        part: ElsewherePart,
-        /// Its beginning, escaped.
-        excerpt: String,
-    },
-    /// A value of the registry, in one of the keys that decide how SCHANNEL, .NET Framework and WinHTTP speak TLS, or
-    /// that name the server's Windows: a .reg file, `reg query` or `Get-ItemProperty`.
-    Registry {
-        /// The key, from `HKLM` on, as printed, escaped.
-        key: String,
-        /// The value's name, as printed, escaped.
-        name: String,
-        /// What it holds.
-        value: RegistryValue,
-    },
-    /// The policy "SSL Cipher Suite Order", as `gpresult` reports it or as it stands in the policy's editor. The same
-    /// list in the registry is a `Registry` fact.
-    CipherOrder {
-        /// The GPO that sets it, escaped; empty where the source does not say.
-        policy: String,
-        /// The names in order, each as written, trimmed and escaped; at most 2000. Commas and line ends part them.
-        suites: Vec<String>,
-        /// How many characters the value has. The policy's editor takes 1023.
-        characters: u32,
-        /// The policy's state as printed, in whatever language, escaped; empty where the source does not say.
-        state: String,
-    },
-    /// The policy "ECC Curve Order", as `gpresult` reports it.
-    CurveOrder {
-        /// The GPO that sets it, escaped; empty where the source does not say.
-        policy: String,
-        /// The names in order, each as written, trimmed and escaped; at most 2000.
-        curves: Vec<String>,
-        /// The policy's state as printed, in whatever language, escaped.
-        state: String,
-    },
-    /// `Get-TlsCipherSuite`: the suites that the server has in effect.
-    CipherSuites {
-        /// Their names in order, escaped; at most 2000.
-        names: Vec<String>,
-    },
-    /// A file could not be read as what it is.
-    Unreadable {
-        /// What was expected.
-        expected: String,
-        /// What was found instead, escaped.
-        found: String,
-    },
-}
-
-/// What a value of the registry holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum RegistryValue {
-    /// REG_DWORD or REG_QWORD.
-    Number {
-        /// The number, without a sign: 4294967295 where PowerShell prints -1.
-        value: u64,
-    },
-    /// REG_SZ or REG_EXPAND_SZ.
-    Text {
-        /// The text, escaped; at most 65,536 characters in `Functions` and `EccCurves`, else 1000.
-        value: String,
-    },
-    /// REG_MULTI_SZ.
-    List {
-        /// The texts in order, each escaped; at most 2000.
-        values: Vec<String>,
-    },
-}
-
-/// What a start-up line says of a protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SchannelState {
-    /// It is on.
-    Enabled,
-    /// It is off.
-    Disabled,
-    /// The wording is not known.
-    Unrecognised,
-}
-
-/// A part of the system that is not synchronization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ElsewherePart {
-    /// Configuration Manager's own database, or its log.
-    ConfigurationManager,
-    /// IIS or HTTP.sys of this server.
-    Iis,
-    /// An export or import of update metadata.
-    Import,
-    /// The service's own start.
-    ServiceStart,
-    /// Update files.
-    Content,
-    /// The database.
-    Database,
-    /// A client's scan.
-    ClientScan,
-}
-
-/// A failure as logs word it. The text of .NET, of SCHANNEL or of the service decides, not its language where a code
-/// stands beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "failure", rename_all = "kebab-case")]
-pub enum LoggedFailure {
-    /// The remote name could not be resolved.
-    NameNotResolved {
-        /// The name, where the text has it.
-        host: String,
-    },
-    /// The proxy's name could not be resolved.
-    ProxyNotResolved {
-        /// The name, where the text has it.
-        host: String,
-    },
-    /// No answer to a connection attempt.
-    ConnectTimeout,
-    /// A connection was refused.
-    ConnectRefused,
-    /// A connection could not be made, and the text does not say how.
-    ConnectFailed,
-    /// Forcibly closed by the remote host, or closed while sending or receiving.
-    ConnectionBroken,
-    /// No common algorithm.
-    NoCommonAlgorithm,
-    /// The secure channel could not be made.
-    SecureChannel,
-    /// No trust relationship for the secure channel.
-    NotTrusted,
-    /// The service's own check for a Microsoft root (800B0109).
-    RootCheck,
-    /// An HTTP status.
-    HttpStatus {
-        /// Its code.
-        code: u16,
-    },
-    /// A SOAP fault.
-    SoapFault {
-        /// Its ErrorCode, or empty.
-        code: String,
-    },
-    /// An answer that is no XML.
-    ContentType {
-        /// The type that came.
-        content_type: String,
-    },
-    /// An operation took too long.
-    Timeout,
-    /// A Windows Update, WinHTTP or SCHANNEL code without a known text.
-    Code {
-        /// As `0x80072EE2`.
-        code: String,
-    },
-}
-
-/// How far a synchronization came, by the deepest frame of its stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// GetAuthConfig: the first contact.
-    FirstContact,
-    /// The authorization cookie.
-    Authenticate,
-    /// Categories, classifications, detectoids.
-    Configuration,
-    /// The updates' metadata.
-    Metadata,
-    /// Update files.
-    Content,
-    /// A manual import.
-    Import,
-}
-
-/// A step in the life of a synchronization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SyncEvent {
-    /// Event 381 or 382.
-    Started,
-    /// Event 384.
-    Succeeded,
-    /// Event 386.
-    Failed,
 }

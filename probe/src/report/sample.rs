@@ -77,6 +77,7 @@ pub fn faulty() -> Report {
         id: "f1".into(),
         source: Source { file: "config.txt".into(), line: Some(3) },
         time: None,
+        zone: None,
         statement: Statement::Config {
             property: "MUUrl".into(),
             value: "https://fe2.update.microsoft.com/v6".into(),
