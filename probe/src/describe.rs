@@ -174,7 +174,7 @@ fn proxy(answer: &ProxyAnswer) -> String {
         ProxyAnswer::NotHttp { looks } => format!("no HTTP: {}", look(*looks)),
         ProxyAnswer::Broken { how } => broken(*how).into(),
         ProxyAnswer::ClosedTunnel => "granted, and closed at once".into(),
-        ProxyAnswer::Socks { why } => format!("SOCKS refusal: {why}"),
+        ProxyAnswer::Socks { why, .. } => format!("SOCKS refusal: {why}"),
     }
 }
 

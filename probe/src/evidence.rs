@@ -443,9 +443,31 @@ pub enum ProxyAnswer {
     ClosedTunnel,
     /// A SOCKS refusal.
     Socks {
+        /// What it says.
+        #[serde(default)]
+        refusal: SocksRefusal,
         /// The reply in words.
         why: String,
     },
+}
+
+/// What a SOCKS proxy refuses with: the reply's code (RFC 1928, section 6; SOCKS4), or the end of the logon before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocksRefusal {
+    /// Without credentials it gives nothing (RFC 1928, section 3).
+    LogonDemanded,
+    /// The user and the password (RFC 1929).
+    Password,
+    /// The user's name (version 4, codes 92 and 93).
+    UserName,
+    /// Its rules do not allow the connection (2).
+    NotAllowed,
+    /// It cannot reach the network or the host, or was refused there (3, 4, 5, 6).
+    NotReached,
+    /// Anything else: a failure that it does not explain, or what is no word of SOCKS.
+    #[default]
+    Other,
 }
 
 /// How far a logon at a proxy came.
@@ -526,6 +548,20 @@ pub mod question {
     pub const SMALL_ANSWER: &str = "an answer of a few bytes";
     /// The hello of this server's manual import.
     pub const IMPORT: &str = "the hello of a manual import";
+    /// The chain that is shown at a version which the client does not offer.
+    pub const OTHER_VERSION_CHAIN: &str = "the certificate at another version";
+    /// TLS, asked of a proxy that answers nothing.
+    pub const TLS_TO_PROXY: &str = "TLS to the proxy itself";
+    /// A tunnel to another host, asked of a proxy that answers nothing.
+    pub const OTHER_DESTINATION: &str = "another destination through the same proxy";
+    /// A tunnel to port 443, asked of a proxy that gives none to another port.
+    pub const PORT_443: &str = "the same destination on port 443";
+    /// A tunnel that is left alone.
+    pub const EMPTY_TUNNEL: &str = "a tunnel into which nothing is sent";
+    /// The client's hello to another host through the same proxy.
+    pub const OTHER_HOST: &str = "the same hello to another host";
+    /// TLS, asked of a port that did not answer plain HTTP as wanted.
+    pub const TLS_ON_PORT: &str = "TLS on the same port";
     /// An enumeration.
     pub const SPOKEN: &str = "what the server speaks";
 

@@ -172,6 +172,8 @@ struct Reached {
     done: bool,
     /// Our own client ended it.
     own_limit: bool,
+    /// The hello was refused.
+    refused: bool,
     /// The chain was not accepted.
     untrusted: bool,
     /// A certificate of the chain is not current.
@@ -314,8 +316,8 @@ impl Walker<'_> {
             }
         };
         let direct = async {
-            // Re-signing is told by what the same name shows without the proxy.
-            if path.proxy.is_some() && Reached::any(&lanes, |l| l.untrusted) {
+            // Re-signing is told by what the same name shows without the proxy, and who refuses a hello by what it meets there.
+            if path.proxy.is_some() && Reached::any(&lanes, |l| l.untrusted || l.refused) {
                 let again = self.also(path, PathRole::Direct, target.clone(), None, path.ask, Layer::Trust);
                 self.path(&again, self.net.patience).await;
             }

@@ -15,6 +15,9 @@ pub struct TlsServer {
     pub target: String,
     /// The address that was asked, or the proxy's.
     pub lane: String,
+    /// The proxy through which it was asked, as a URL; empty for none. What is found may then be a signing proxy's.
+    #[serde(default)]
+    pub proxy: String,
     /// The versions, the lowest first, whether spoken or not.
     pub versions: Vec<TlsVersion>,
     /// The named groups.
@@ -186,6 +189,7 @@ fn server(evidence: &Evidence, path: &PathInfo, observation: &Observation, spoke
     TlsServer {
         target: path.target.subject(),
         lane: observation.lane.clone().unwrap_or_default(),
+        proxy: path.proxy.as_ref().map(ToString::to_string).unwrap_or_default(),
         versions: spoken
             .versions
             .iter()

@@ -2,7 +2,7 @@
 
 use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, With, cause};
 use crate::evidence::{
-    Ask, Broken, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, PathRole, Scheme, SoapAnswer,
+    Ask, Broken, HelloAnswer, HttpAnswer, Looks, Observation, Outcome, PathRole, Scheme, SoapAnswer, question,
 };
 use crate::plan::is_microsoft_host;
 use crate::settings::ProxyKind;
@@ -116,7 +116,7 @@ fn by_iis(answer: &HttpAnswer) -> bool {
 
 /// The observation that shows TLS on a plain port, where it was asked.
 pub(super) fn tls_on_the_port<'a>(path: &PathSeen<'a>, lane: &str) -> Option<&'a Observation> {
-    path.questions(lane, "TLS on the same port").find(|o| {
+    path.questions(lane, question::TLS_ON_PORT).find(|o| {
         matches!(
             o.outcome,
             Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. }
@@ -219,7 +219,7 @@ fn response(
     let server = answer.header("server").unwrap_or("no Server header");
     let who = format!("{url} answers {status} ({server})");
     // A bare 400 of HTTP.sys is as well what a TLS port says to plain HTTP, until the port was asked.
-    let asked = path.questions(lane.lane, "TLS on the same port").next().is_some();
+    let asked = path.questions(lane.lane, question::TLS_ON_PORT).next().is_some();
     let bare = status == 400 && path.info.target.scheme == Scheme::Http && !asked;
     let mut add = |id: &str, says: String, because: Vec<String>| {
         let found = cause(id, &subject, says, because);

@@ -1,11 +1,13 @@
 //! The proxy that WSUS is told to use: what it answers, and why synchronization does not get through.
 
-use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place};
+use super::{Given, PathSeen, Seen, With, cause, finding, name, note, place, trust};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
-    AuthStage, Broken, DialAnswer, HelloAnswer, Looks, Observation, Outcome, PathRole, ProxyAnswer, ProxyAuth,
+    AuthStage, Broken, CertificateSeen, ChainSeen, DialAnswer, HelloAnswer, Looks, NameFit, Observation,
+    Outcome, PathRole, ProxyAnswer, ProxyAuth, SocksRefusal, question,
 };
 use crate::settings::{ProxyHop, ProxyKind};
+use crate::trust::is_private_pki_host;
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &["config"];
@@ -231,16 +233,15 @@ fn refusal(
     let target = path.subject();
     let because = vec![observation.id.clone()];
     // What the proxy tries there and cannot reach it does not deny.
-    let allowed =
-        path.questions(lane, "the same destination on port 443").next().and_then(|o| match &o.outcome {
-            Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
-                Some((o, true, "grants the same host on port 443".to_string()))
-            }
-            Outcome::Proxy { answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. }, .. } => {
-                Some((o, false, format!("tries the same host on port 443 and does not reach it ({code})")))
-            }
-            _ => None,
-        });
+    let allowed = path.questions(lane, question::PORT_443).next().and_then(|o| match &o.outcome {
+        Outcome::Proxy { answer: ProxyAnswer::Granted, .. } => {
+            Some((o, true, "grants the same host on port 443".to_string()))
+        }
+        Outcome::Proxy { answer: ProxyAnswer::Status { code: code @ (500 | 502..=504), .. }, .. } => {
+            Some((o, false, format!("tries the same host on port 443 and does not reach it ({code})")))
+        }
+        _ => None,
+    });
     match answer {
         ProxyAnswer::Granted => {}
         ProxyAnswer::Status { code: 407, schemes, .. } => challenged(seen, path, observation, schemes, given),
@@ -307,7 +308,7 @@ fn refusal(
             given.add(cause("proxy/not-a-proxy", &hop, says, because));
         }
         ProxyAnswer::Broken { how } => {
-            let tls = path.questions(lane, "TLS to the proxy itself").find(|o| {
+            let tls = path.questions(lane, question::TLS_TO_PROXY).find(|o| {
                 matches!(
                     o.outcome,
                     Outcome::Hello { answer: HelloAnswer::Answered { .. } | HelloAnswer::Alert { .. }, .. }
@@ -325,7 +326,7 @@ fn refusal(
                 ));
             } else if *how == Broken::Timeout {
                 // A proxy answers only once it has connected, or given up: silence may be the destination's.
-                let other = path.questions(lane, "another destination through the same proxy").next();
+                let other = path.questions(lane, question::OTHER_DESTINATION).next();
                 let answers = other.filter(|o| {
                     matches!(
                         &o.outcome,
@@ -356,15 +357,19 @@ fn refusal(
             }
         }
         // RFC 1928, section 3: what was offered without credentials is not enough.
-        ProxyAnswer::Socks { why } if why.contains("No acceptable auth methods") => {
+        ProxyAnswer::Socks { refusal: SocksRefusal::LogonDemanded, why } => {
             let says = format!("The SOCKS proxy {hop} demands a logon, and this run has none for it: {why}.");
             given.add(cause("proxy/auth-required", &hop, says, because));
         }
-        ProxyAnswer::Socks { why } if why.contains("ruleset") => {
+        ProxyAnswer::Socks { refusal: SocksRefusal::Password | SocksRefusal::UserName, why } => {
+            let says = format!("The SOCKS proxy {hop} refuses the user that this run names: {why}.");
+            given.add(cause("proxy/auth-rejected", &hop, says, because));
+        }
+        ProxyAnswer::Socks { refusal: SocksRefusal::NotAllowed, why } => {
             let says = format!("The SOCKS proxy {hop} does not allow a connection to {target}: {why}.");
             given.add(cause("proxy/forbidden", &target, says, because));
         }
-        ProxyAnswer::Socks { why } => {
+        ProxyAnswer::Socks { why, .. } => {
             let says = format!("The SOCKS proxy {hop} gives no connection to {target}: {why}.");
             given.add(cause("proxy/cannot-connect", &target, says, because));
         }
@@ -520,7 +525,7 @@ fn closed(seen: &Seen, path: &PathSeen, lane: &str, observation: &Observation, g
     let target = path.subject();
     let hop = path.hop_subject();
     let empty = path
-        .questions(lane, "a tunnel into which nothing is sent")
+        .questions(lane, question::EMPTY_TUNNEL)
         .find(|o| matches!(o.outcome, Outcome::Proxy { answer: ProxyAnswer::ClosedTunnel, .. }));
     if let Some(empty) = empty {
         let says =
@@ -528,7 +533,41 @@ fn closed(seen: &Seen, path: &PathSeen, lane: &str, observation: &Observation, g
         given.add(cause("proxy/closed", &target, says, vec![observation.id.clone(), empty.id.clone()]));
         return;
     }
-    if path.questions(lane, "a tunnel into which nothing is sent").next().is_none() {
+    let direct = answered_directly(seen, path, observation);
+    let shown = path.questions(lane, question::OTHER_VERSION_CHAIN).find_map(|o| match &o.outcome {
+        Outcome::Chain(chain) => Some((o, chain.as_ref(), chain.sent.first()?)),
+        _ => None,
+    });
+    if let Some((shown, chain, leaf)) = shown
+        && let Some(sign) = signed_again(seen, path, chain, leaf)
+    {
+        let says = format!(
+            "{target} is shown with a certificate of \"{}\" behind {hop}{}: the connection is signed again on the way, and \
+             what does so breaks TLS 1.2 off.{}",
+            leaf.issuer,
+            sign.says,
+            if direct.is_some() { " Without the proxy the same hello is answered." } else { "" }
+        );
+        let because = [
+            Some(observation.id.clone()),
+            Some(shown.id.clone()),
+            sign.because,
+            direct.map(|o| o.id.clone()),
+        ];
+        let found = cause("proxy/inspection", &target, says, because.into_iter().flatten().collect());
+        // It may be the server behind that refuses, and what signs again that passes the refusal on.
+        given.add(if direct.is_some() { found } else { found.likely() });
+        return;
+    }
+    if let Some(direct) = direct {
+        let says = format!(
+            "Through the proxy {hop} the hello to {target} is broken off, and without the proxy the same hello is answered."
+        );
+        let because = vec![observation.id.clone(), direct.id.clone()];
+        given.add(cause("proxy/closed", &target, says, because).likely());
+        return;
+    }
+    if path.questions(lane, question::EMPTY_TUNNEL).next().is_none() {
         return;
     }
     let control = seen
@@ -547,9 +586,51 @@ fn closed(seen: &Seen, path: &PathSeen, lane: &str, observation: &Observation, g
     }
 }
 
+/// The answer that the same hello met without the proxy.
+fn answered_directly<'s>(
+    seen: &Seen<'s>,
+    path: &PathSeen,
+    observation: &Observation,
+) -> Option<&'s Observation> {
+    let Outcome::Hello { offer, answer: HelloAnswer::Broken { .. } | HelloAnswer::Alert { .. } } =
+        &observation.outcome
+    else {
+        return None;
+    };
+    let other = seen.of_role(PathRole::Direct).find(|other| other.info.target == path.info.target)?;
+    other.own.iter().copied().find(|o| {
+        matches!(&o.outcome, Outcome::Hello { offer: theirs, answer: HelloAnswer::Answered { version, complete: true, .. } }
+            if theirs == offer && offer.takes(*version))
+    })
+}
+
+/// A sign that somebody on the way signed a connection again.
+struct Sign {
+    says: &'static str,
+    because: Option<String>,
+}
+
+/// The catalogue's signs of inspection on a chain that was shown at a version which the client does not offer.
+fn signed_again(seen: &Seen, path: &PathSeen, chain: &ChainSeen, leaf: &CertificateSeen) -> Option<Sign> {
+    if let Some(other) = trust::sign_of_inspection(seen, path, leaf) {
+        let says = ", and with another one without it or elsewhere in this run";
+        return Some(Sign { says, because: Some(other) });
+    }
+    let foreign = chain.genuine == Some(false)
+        && is_private_pki_host(&chain.name)
+        && chain.name_fit != NameFit::None
+        && chain.way.last().is_some_and(|top| top.self_issued);
+    foreign.then_some(Sign {
+        says: ", one of the hosts whose chains end in Microsoft's own roots",
+        because: None,
+    })
+}
+
 /// Whether a finding of this layer has claimed an observation, so that the layer above does not.
 pub(super) fn claims(given: &Given, observation: &Observation) -> bool {
-    given.findings.iter().any(|f| f.id == "proxy/closed" && f.because.contains(&observation.id))
+    given.findings.iter().any(|f| {
+        matches!(f.id.as_str(), "proxy/closed" | "proxy/inspection") && f.because.contains(&observation.id)
+    })
 }
 
 /// A re-signed chain whose root this machine trusts: whether WSUS takes it is not known.

@@ -260,7 +260,7 @@ fn is_another_server(seen: &Seen, path: &PathSeen, chain: &ChainSeen) -> bool {
 
 /// Inspection's other signs, and the observation that shows them: another leaf without the proxy, or an issuer that
 /// re-signs elsewhere in this run.
-fn sign_of_inspection(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> Option<String> {
+pub(super) fn sign_of_inspection(seen: &Seen, path: &PathSeen, leaf: &CertificateSeen) -> Option<String> {
     let other_directly = |other: &PathSeen, chain: &ChainSeen, shown: &CertificateSeen| {
         path.info.proxy.is_some()
             && other.info.role == PathRole::Direct

@@ -25,6 +25,8 @@ pub(super) struct Greeted {
     pub(super) speaks_tls: bool,
     /// Whether the flight came whole, at the version offered.
     passed: bool,
+    /// Whether the hello was refused, by whoever it was.
+    refused: bool,
     /// The chain, where it was looked at.
     chain: Option<ChainSeen>,
     /// The peer.
@@ -124,6 +126,7 @@ impl Walker<'_> {
                 } else {
                     Box::pin(self.first_flight(path, lane, stream, round_trip, wait)).await
                 };
+                reached.refused = greeted.refused;
                 let (true, chain, peer) = (greeted.passed, greeted.chain, greeted.peer) else {
                     return reached;
                 };
@@ -240,9 +243,15 @@ impl Walker<'_> {
                 if silent {
                     self.small_answer(path, lane, wait).await;
                 } else if !plain {
+                    greeted.refused = true;
                     greeted.known = Box::pin(self.differentials(path, lane, round_trip, wait)).await;
-                    if broken && greeted.known.is_none() && path.proxy.is_some() {
-                        self.tunnel_or_policy(path, lane, wait).await;
+                    match greeted.known {
+                        _ if path.proxy.is_none() => {}
+                        None if broken => self.tunnel_or_policy(path, lane, wait).await,
+                        Some((version, _)) if !takes(version) => {
+                            self.shown_at(path, lane, version, wait).await;
+                        }
+                        _ => {}
                     }
                 }
                 return greeted;
@@ -253,18 +262,29 @@ impl Walker<'_> {
         if path.until == Layer::Tls {
             return greeted;
         }
-        let began = Began::now();
-        let fetcher = issuers::Fetcher { walker: self, wait };
-        let chain =
-            chain::look(&flight.certificates, &path.target.host, self.net.clock, self.store, &fetcher).await;
-        if let Some(seen) = &chain {
-            let outcome = Outcome::Chain(Box::new(seen.clone()));
-            self.record(path, Some(lane), Layer::Trust, &subject, &began, None, outcome, None);
-        }
+        let chain = self.chain(path, lane, &flight.certificates, None, wait).await;
         let (version, suite) = (flight.version, flight.suite);
         greeted.peer = flight.certificates.into_iter().next().map(|leaf| Peer { leaf, version, suite });
         greeted.chain = chain;
         greeted
+    }
+
+    /// Looks at the certificates that were sent.
+    pub(super) async fn chain(
+        &self,
+        path: &PathInfo,
+        lane: Lane,
+        sent: &[Vec<u8>],
+        question: Option<&str>,
+        wait: Duration,
+    ) -> Option<ChainSeen> {
+        let began = Began::now();
+        let fetcher = issuers::Fetcher { walker: self, wait };
+        let chain = chain::look(sent, &path.target.host, self.net.clock, self.store, &fetcher).await?;
+        let outcome = Outcome::Chain(Box::new(chain.clone()));
+        let subject = path.target.subject();
+        self.record(path, Some(lane), Layer::Trust, &subject, &began, question, outcome, None);
+        Some(chain)
     }
 
     /// The name that a hello carries: none for an address (RFC 6066 section 3).

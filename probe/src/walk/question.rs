@@ -14,7 +14,7 @@ use crate::schannel;
 use crate::schannel::{Caller, ClientHello, Widening};
 use crate::settings::ProxyHop;
 use crate::step::dial::Lane;
-use crate::step::{hello, proxy};
+use crate::step::{handshake, hello, proxy};
 
 /// How many differentials go side by side.
 pub(super) const DIFFERENTIALS: usize = 16;
@@ -76,6 +76,21 @@ impl Walker<'_> {
             Box::pin(self.spoken(path, lane, answered, round_trip, wait)).await;
         }
         answered
+    }
+
+    /// Whose certificate is shown at a version that the client does not offer: a proxy that signs again may break the
+    /// client's own.
+    pub(super) async fn shown_at(&self, path: &PathInfo, lane: Lane, version: u16, wait: Duration) {
+        let Some(stream) = self.open(path, lane, wait).await else { return };
+        let sent = if version == TLS13 {
+            handshake::shown_at_tls13(stream, &path.target.host, wait).await
+        } else {
+            let all = Widening { suites: true, groups: true, signatures: true };
+            let (greeting, offer) = schannel::hello(version, all, self.server_name(path));
+            let answer = hello::ask(stream, &greeting, offer, wait).await;
+            answer.flight.map(|flight| flight.certificates).unwrap_or_default()
+        };
+        self.chain(path, lane, &sent, Some(question::OTHER_VERSION_CHAIN), wait).await;
     }
 
     /// How many differentials go side by side: one where an enumeration goes on beside them, which has the connections.
@@ -201,19 +216,19 @@ impl Walker<'_> {
         let (greeting, offer) = schannel::hello(TLS12, all, server_name);
         let began = Began::now();
         let answer = hello::ask(Box::new(stream), &greeting, offer, wait).await;
-        let question = Some("TLS to the proxy itself");
+        let question = Some(question::TLS_TO_PROXY);
         self.record(path, Some(lane), Layer::Proxy, &subject, &began, question, answer.outcome, answer.raw);
     }
 
     /// Whether a proxy that answers nothing answers for another destination.
     async fn proxy_answers_else(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
-        let question = "another destination through the same proxy";
+        let question = question::OTHER_DESTINATION;
         self.proxy_asked(path, lane, hop, question, CONTROL_HOST, wait).await;
     }
 
     /// Whether the same destination is granted on 443.
     async fn proxy_allows_443(&self, path: &PathInfo, lane: Lane, hop: &ProxyHop, wait: Duration) {
-        self.proxy_asked(path, lane, hop, "the same destination on port 443", &path.target.host, wait).await;
+        self.proxy_asked(path, lane, hop, question::PORT_443, &path.target.host, wait).await;
     }
 
     /// Asks a proxy for a tunnel to a host's port 443.
@@ -246,7 +261,7 @@ impl Walker<'_> {
             let asked = format!("CONNECT {}", path.target.subject());
             let answer = if closes { ProxyAnswer::ClosedTunnel } else { ProxyAnswer::Granted };
             let outcome = Outcome::Proxy { asked, answer, auth: None };
-            let question = Some("a tunnel into which nothing is sent");
+            let question = Some(question::EMPTY_TUNNEL);
             self.record(path, Some(lane), Layer::Proxy, &subject, &began, question, outcome, None);
             if closes {
                 return;
@@ -260,7 +275,7 @@ impl Walker<'_> {
         let offer = same.offer;
         let began = Began::now();
         let answer = hello::ask(stream, &greeting, offer, wait).await;
-        let question = Some("the same hello to another host");
+        let question = Some(question::OTHER_HOST);
         let subject = control.target.subject();
         self.record(&control, Some(lane), Layer::Tls, &subject, &began, question, answer.outcome, answer.raw);
     }
@@ -272,6 +287,6 @@ impl Walker<'_> {
         }
         let all = Widening { suites: true, groups: true, signatures: true };
         let (greeting, offer) = schannel::hello(TLS12, all, self.server_name(path));
-        self.differential(path, lane, "TLS on the same port", greeting, offer, wait).await;
+        self.differential(path, lane, question::TLS_ON_PORT, greeting, offer, wait).await;
     }
 }

@@ -10,7 +10,11 @@ use crate::schannel::UPDATED;
 /// Everything that was found of every server.
 pub(super) fn servers(out: &mut Out, report: &Report) {
     for server in &report.tls {
-        out.heading(&format!("TLS of {}", clean(&server.target)));
+        let through = match server.proxy.as_str() {
+            "" => String::new(),
+            proxy => format!(" as met through {}", clean(proxy)),
+        };
+        out.heading(&format!("TLS of {}{through}", clean(&server.target)));
         clients(out, server);
         for version in server.versions.iter().rev() {
             one_version(out, version, server.unfinished.is_empty());

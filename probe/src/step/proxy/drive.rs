@@ -351,6 +351,8 @@ fn verdict<A>(heard: &Heard<A>, scheme: Scheme, length: usize, own: bool) -> (Au
             let asks_on = heard.challenges.iter().any(|c| c.is(scheme.name()) && c.token.is_some());
             if asks_on && scheme != Scheme::Basic && scheme != Scheme::Digest {
                 (AuthStage::Broken, "the proxy asks for a further message, and there is none".into())
+            } else if scheme == Scheme::Socks5 {
+                (AuthStage::Rejected, "the proxy says no to the user and the password".into())
             } else {
                 (AuthStage::Rejected, "the proxy answers the final message with another demand".into())
             }

@@ -9,7 +9,7 @@ use super::Answer;
 use super::auth::{Account, Proof, SOCKS5};
 use super::drive::{Dial, Heard, Leg, Way, drive};
 use crate::codec::challenge::Challenge;
-use crate::evidence::{Broken, Outcome, ProxyAnswer, escape, host_port};
+use crate::evidence::{Broken, Outcome, ProxyAnswer, SocksRefusal, escape, host_port};
 use crate::net::{Stream, broken};
 use crate::settings::ProxyKind;
 
@@ -87,6 +87,22 @@ impl Leg for Socks5<'_> {
     }
 }
 
+fn refusal(error: &tokio_socks::Error) -> SocksRefusal {
+    use tokio_socks::Error;
+    match error {
+        Error::NoAcceptableAuthMethods | Error::UnknownAuthMethod | Error::AuthorizationRequired => {
+            SocksRefusal::LogonDemanded
+        }
+        Error::PasswordAuthFailure(_) => SocksRefusal::Password,
+        Error::IdentdAuthFailure | Error::InvalidUserIdAuthFailure => SocksRefusal::UserName,
+        Error::ConnectionNotAllowedByRuleset => SocksRefusal::NotAllowed,
+        Error::NetworkUnreachable | Error::HostUnreachable | Error::ConnectionRefused | Error::TtlExpired => {
+            SocksRefusal::NotReached
+        }
+        _ => SocksRefusal::Other,
+    }
+}
+
 /// What came of it; a demand, and a refused password, are told as HTTP tells them.
 fn told(granted: tokio_socks::Result<Stream>) -> Heard<Granted> {
     use tokio_socks::Error;
@@ -97,15 +113,13 @@ fn told(granted: tokio_socks::Result<Stream>) -> Heard<Granted> {
             (ProxyAnswer::Broken { how }, None, None, how != Broken::Timeout)
         }
         Err(error) => {
-            let status = match error {
-                Error::NoAcceptableAuthMethods
-                | Error::UnknownAuthMethod
-                | Error::AuthorizationRequired
-                | Error::PasswordAuthFailure(_) => Some(407),
-                Error::InvalidResponseVersion => None,
+            let refusal = refusal(&error);
+            let status = match refusal {
+                SocksRefusal::LogonDemanded | SocksRefusal::Password => Some(407),
+                _ if matches!(error, Error::InvalidResponseVersion) => None,
                 _ => Some(502),
             };
-            (ProxyAnswer::Socks { why: escape(&error.to_string(), 120) }, None, status, false)
+            (ProxyAnswer::Socks { refusal, why: escape(&error.to_string(), 120) }, None, status, false)
         }
     };
     let demanded = Challenge { scheme: SOCKS5.into(), ..Challenge::default() };
