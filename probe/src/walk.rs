@@ -21,7 +21,7 @@ use crate::facts::{Fact, FactView, OwnClient, Phase, Statement};
 use crate::net::{Net, Stream, now};
 use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, other_proxy, service_of};
 use crate::run::Observer;
-use crate::settings::{ProxyHop, ProxyKind, Settings};
+use crate::settings::{ProxyChoice, ProxyHop, ProxyKind, Settings};
 use crate::step::dial::Lane;
 use crate::step::proxy::{Auth, Dial, Way};
 use crate::trust::TrustStore;
@@ -61,7 +61,16 @@ pub async fn walk(
             Auth::new(settings, hops, denied, now())
         },
         other_proxies,
-        issuer_proxy: winhttp_proxy(&FactView::new(&facts), &["http", "*"]),
+        issuer_proxies: {
+            let told = match &settings.proxy {
+                ProxyChoice::Through(hop) => Some(hop.clone()),
+                _ => None,
+            };
+            let mut hops: Vec<ProxyHop> =
+                winhttp_proxy(&FactView::new(&facts), &["http", "*"]).into_iter().chain(told).collect();
+            hops.dedup();
+            hops
+        },
         client: OwnClient::new(settings, &FactView::new(&facts)),
         next: tokio::sync::Mutex::new(None),
         import_on_record: facts.iter().any(|fact| {
@@ -137,8 +146,8 @@ struct Walker<'a> {
     observer: &'a dyn Observer,
     /// The credentials of the run and what became of them: one state for all paths.
     auth: Auth,
-    /// What Windows fetches certificates through.
-    issuer_proxy: Option<ProxyHop>,
+    /// What certificates are fetched through, the first that gives them.
+    issuer_proxies: Vec<ProxyHop>,
     /// WSUS' proxy for the other scheme, by the scheme of a source.
     other_proxies: Vec<(Scheme, (Scheme, ProxyHop))>,
     /// Whose hellos are sent.

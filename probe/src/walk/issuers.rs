@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::Walker;
 use crate::evidence::{DialAnswer, HttpAnswer, Outcome, Scheme, Target};
-use crate::settings::ProxyHop;
+use crate::settings::{ProxyHop, ProxyKind};
 use crate::step::chain::IssuerSource;
 use crate::step::exchange::Request;
 use crate::step::{exchange, proxy};
 
 /// Fetches missing issuers as Windows does: plain HTTP, through WinHTTP's proxy where one is known, never through
-/// WSUS's. Where the proxy does not give it the direct way is tried too: the bypass list is not read.
+/// the one that WSUS is set to use; and through the one that this run was told to use, without which a desk may not get
+/// out. Where they do not give it the direct way is tried too: the bypass list is not read.
 pub(super) struct Fetcher<'a, 'b> {
     pub(super) walker: &'a Walker<'b>,
     pub(super) wait: Duration,
@@ -19,10 +20,10 @@ pub(super) struct Fetcher<'a, 'b> {
 impl IssuerSource for Fetcher<'_, '_> {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
         let target = fetch_target(url)?;
-        if let Some(hop) = &self.walker.issuer_proxy
-            && let Ok(der) = self.ask(&target, &hop.host, hop.port, Some(hop)).await
-        {
-            return Ok(der);
+        for hop in &self.walker.issuer_proxies {
+            if let Ok(der) = self.ask(&target, &hop.host, hop.port, Some(hop)).await {
+                return Ok(der);
+            }
         }
         self.ask(&target, &target.host, target.port, None).await
     }
@@ -50,8 +51,19 @@ impl Fetcher<'_, '_> {
                     continue;
                 }
             };
-            let request = Request { method: "GET", target, absolute: hop.is_some(), headers: &[], body: "" };
+            let absolute = hop.is_some_and(|hop| hop.kind == ProxyKind::Http);
+            let request = Request { method: "GET", target, absolute, headers: &[], body: "" };
             let answer = match hop {
+                Some(hop) if !absolute => {
+                    let way = self.walker.way(hop, lane, self.wait);
+                    let tunnel =
+                        proxy::tunnel(&way, Box::new(stream), &target.host, target.port).await.tunnel;
+                    let Some(tunnel) = tunnel else {
+                        why = "the proxy gives no connection to its server".into();
+                        continue;
+                    };
+                    exchange::send(tunnel, request, self.wait).await
+                }
                 // Credentials go to it only where it is the run's proxy too.
                 Some(hop) => {
                     let way = self.walker.way(hop, lane, self.wait);
