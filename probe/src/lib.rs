@@ -6,6 +6,8 @@
 
 pub mod cli;
 pub mod codec;
+pub mod collect;
+pub mod collection;
 pub mod describe;
 pub mod diagnosis;
 pub mod enumerate;

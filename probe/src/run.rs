@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::collect::{self, Wanted};
 use crate::diagnosis;
 use crate::evidence::{Evidence, Observation, PathInfo, Target};
 use crate::facts::{self, Fact, FactView, Input, Reading, Statement};
@@ -46,6 +47,14 @@ pub enum RunError {
     },
 }
 
+/// What a machine without WSUS is told.
+pub const NO_ROLE: &str = "\
+this machine has no WSUS: neither its API nor its setup is there. What can still be done here:
+
+  wsusprobe check URL          walks to an address
+  wsusprobe tls HOST:PORT      asks what a server speaks
+  wsusprobe diagnose FILE...   reads what the WSUS server's administrator hands over";
+
 /// What to hand over where this machine's own state cannot be read.
 pub const HAND_OVER: &str = "\
 nothing to diagnose: this machine's own WSUS configuration cannot be read here.
@@ -75,7 +84,17 @@ pub async fn diagnose(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
+    let mut inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
+    if files.is_empty() && collect::HERE {
+        let collection = collect::collect(Wanted { network: !settings.no_network, logs: false }).await;
+        if let Some(why) = collect::no_role(&collection) {
+            return Err(RunError::NoInput { says: format!("{NO_ROLE}\n({why})") });
+        }
+        let json = serde_json::to_vec(&collection)
+            .map_err(|error| RunError::Internal { says: error.to_string() })?;
+        inputs.push(Input::bytes("this server", json));
+        inputs.extend(collect::logs().iter().map(|file| Input::file(file.to_string_lossy())));
+    }
     diagnose_inputs(settings, store, &inputs, observer).await
 }
 

@@ -78,6 +78,19 @@ Windows Server 2019's at TLS 1.2.")]
         #[command(flatten)]
         flags: TlsFlags,
     },
+    /// Write this server's own state to one file, to be diagnosed anywhere
+    #[command(after_help = "\
+On the WSUS server, as administrator: -o json=FILE names the file, else the collection goes to standard output. Nothing is \
+changed. Passwords, keys and cookies are not read, or hidden. --script prints a PowerShell script instead, which makes the \
+same file where a strange program may not run.")]
+    Collect {
+        /// Print the script that does it
+        #[arg(long)]
+        script: bool,
+        /// Hide the names of the site's hosts too: `names`
+        #[arg(long, value_name = "WHAT")]
+        redact: Option<String>,
+    },
     /// Print the page of a finding
     Explain {
         /// The finding's id, such as trust/missing-intermediate

@@ -1,6 +1,7 @@
 //! The command line: parsed, lowered once into settings, run, and answered with a report and an exit code.
 
 mod args;
+mod collect;
 mod explain;
 mod password;
 mod progress;
@@ -101,6 +102,11 @@ fn run(line: Vec<OsString>) -> End {
         },
         Command::Diagnose { files } => match sources(flags, config.as_deref()) {
             Ok(sources) => judge(sources.merged(), descriptor.as_deref(), Job::Diagnose(files)),
+            Err(error) => refuse(&error.to_string()),
+        },
+        Command::Collect { script: true, .. } => print(&crate::collect::script()),
+        Command::Collect { redact, .. } => match sources(flags, config.as_deref()) {
+            Ok(sources) => collect::collect(sources.merged(), redact.as_deref()),
             Err(error) => refuse(&error.to_string()),
         },
         Command::Tls { server, policy, .. } => {

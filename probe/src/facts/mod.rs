@@ -27,7 +27,7 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use crate::evidence::escape;
 use crate::report::Report;
@@ -357,14 +357,24 @@ fn shown(text: &str, limit: usize) -> String {
     escape(&hide(text), limit)
 }
 
-/// Hides what follows the name of a secret, and credentials inside a URL.
-fn hide(text: &str) -> String {
+/// Hides what follows the name of a secret, and credentials inside a URL. Quotes stay where they are.
+pub(crate) fn hide(text: &str) -> String {
     static SECRET: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)((?:ProxyPassword|EncryptionKey)["']?\s*[:=>( ]).*|((?:password|passwort|pwd)["']?\s*[:=]\s*)[^\s;]+|(authorization\s*:\s*).*|(://)[^/\\\s@]{1,300}@|\b[^\s:@/"'(=]{1,100}:[^\s:@/"']{1,300}@"#)
+        Regex::new(r#"(?i)((?:ProxyPassword|EncryptionKey)["']?\s*[:=>( ]).*|((?:password|passwort|pwd)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s;]+)|((?:authorization|cookie)\s*:\s*).*|(://)[^/\\\s@]{1,300}@|\b[^\s:@/"'(=]{1,100}:[^\s:@/"']{1,300}@"#)
             .expect("fixed pattern")
     });
     if !text.contains(['@', ':', '=', '>']) {
         return text.to_string();
     }
-    SECRET.replace_all(text, "${1}${2}${3}${4}(hidden)").into_owned()
+    let hidden = |found: &Captures<'_>| {
+        let kept =
+            [1, 2, 4, 5].into_iter().find_map(|group| found.get(group)).map_or("", |group| group.as_str());
+        let quote = found
+            .get(3)
+            .and_then(|value| value.as_str().get(..1))
+            .filter(|first| matches!(*first, "\"" | "'"));
+        let quote = quote.unwrap_or_default();
+        format!("{kept}{quote}(hidden){quote}")
+    };
+    SECRET.replace_all(text, hidden).into_owned()
 }

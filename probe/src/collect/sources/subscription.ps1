@@ -1,0 +1,3 @@
+# When it synchronizes by itself
+(Get-Wsus).GetSubscription() | Format-List SynchronizeAutomatically, NumberOfSynchronizationsPerDay,
+    SynchronizeAutomaticallyTimeOfDay, @{ n = 'LastSynchronizationTime'; e = { Get-Utc $_.LastSynchronizationTime } }

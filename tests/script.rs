@@ -1,0 +1,84 @@
+//! The script that collects where a strange program may not run: PowerShell's grammar takes it, and it reads what the
+//! program reads. No PowerShell is here to run it.
+
+use tree_sitter::{Node, Parser};
+
+fn script() -> String {
+    wsusprobe::collect::script()
+}
+
+fn errors<'t>(node: Node<'t>, found: &mut Vec<Node<'t>>) {
+    if node.is_error() || node.is_missing() {
+        found.push(node);
+    }
+    let mut cursor = node.walk();
+    for child in node.children(&mut cursor) {
+        errors(child, found);
+    }
+}
+
+fn wrong(text: &str) -> Vec<String> {
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).expect("the grammar fits the library");
+    let tree = parser.parse(text, None).expect("a tree");
+    let mut found = Vec::new();
+    errors(tree.root_node(), &mut found);
+    found
+        .iter()
+        .map(|node| {
+            let row = node.start_position().row;
+            format!("{}: {}", row + 1, text.lines().nth(row).unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
+fn the_grammar_takes_the_script() {
+    assert_eq!(wrong(&script()), Vec::<String>::new());
+}
+
+#[test]
+fn the_grammar_does_not_take_everything() {
+    for broken in ["if ($a { }", "function f { ", "$x = @{ a = 1", "foreach (.. of ..) { }"] {
+        assert!(!wrong(broken).is_empty(), "{broken}");
+    }
+}
+
+/// What is newer than PowerShell 3.0, and what changes something.
+#[test]
+fn it_keeps_to_what_a_2012_has_and_changes_nothing() {
+    let text = script();
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    for newer in ["?.", "??", "&&", "||", "Get-Clipboard", "-Raw", "ForEach-Object -Parallel"] {
+        assert!(!code.iter().any(|line| line.contains(newer)), "{newer}");
+    }
+    for changes in [
+        "Set-",
+        "Remove-",
+        "Restart-",
+        "Stop-",
+        "Start-",
+        "Save()",
+        "New-Item",
+        "StartSynchronization",
+        "iisreset",
+    ] {
+        assert!(!code.iter().any(|line| line.contains(changes)), "{changes}");
+    }
+    // Newer than Windows Server 2012: asked for before it is called.
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}"));
+    assert!(at("Get-Command Get-TlsCipherSuite") < at("Get-TlsCipherSuite | "));
+    assert!(at("Get-Command Get-WsusServer") < at("return Get-WsusServer"));
+}
+
+#[test]
+fn it_never_asks_for_a_password() {
+    let asked = script();
+    let lines: Vec<&str> = asked.lines().filter(|line| line.contains("Password")).collect();
+    assert!(
+        lines.iter().all(|line| line.contains("HasProxyPassword")
+            || line.contains("hidden")
+            || line.trim_start().starts_with('#')),
+        "{lines:?}"
+    );
+}
