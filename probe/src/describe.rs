@@ -179,26 +179,33 @@ fn proxy(answer: &ProxyAnswer) -> String {
 }
 
 /// What was done about credentials; nothing where none were there to be sent.
-fn logon(auth: &ProxyAuth) -> String {
+pub(crate) fn logon(auth: &ProxyAuth) -> String {
     let by = match (auth.scheme.as_str(), auth.mechanism.as_str()) {
         ("Negotiate", mechanism) => format!("Negotiate ({mechanism})"),
         (scheme, _) => scheme.to_string(),
     };
     let rounds = if auth.rounds == 1 { "1 round".to_string() } else { format!("{} rounds", auth.rounds) };
+    let whose = if auth.own { "the credentials of the run's own account" } else { "credentials" };
     match auth.stage {
+        AuthStage::Demanded if auth.own => {
+            format!(", the credentials of the run's own account not sent: {}{}", auth.why, passed(auth))
+        }
         AuthStage::Demanded => String::new(),
-        AuthStage::Accepted => format!(", credentials accepted by {by} in {rounds}"),
-        AuthStage::Rejected => format!(", credentials refused by {by}: {}", auth.why),
+        AuthStage::Accepted => format!(", {whose} accepted by {by} in {rounds}"),
+        AuthStage::Rejected => format!(", {whose} refused by {by}: {}", auth.why),
         AuthStage::Broken | AuthStage::ClosedBetweenLegs => {
-            format!(", {by} could not be carried through: {}", auth.why)
+            let whose = if auth.own { " with the run's own account" } else { "" };
+            format!(", {by}{whose} could not be carried through: {}", auth.why)
         }
-        AuthStage::NotSent => {
-            let passed: Vec<String> =
-                auth.passed_over.iter().map(|one| format!("{}: {}", one.scheme, one.why)).collect();
-            let passed = if passed.is_empty() { String::new() } else { format!(" ({})", passed.join("; ")) };
-            format!(", credentials not sent: {}{passed}", auth.why)
-        }
+        AuthStage::NotSent => format!(", credentials not sent: {}{}", auth.why, passed(auth)),
     }
+}
+
+/// The schemes that could not be answered, with their reasons.
+fn passed(auth: &ProxyAuth) -> String {
+    let passed: Vec<String> =
+        auth.passed_over.iter().map(|one| format!("{}: {}", one.scheme, one.why)).collect();
+    if passed.is_empty() { String::new() } else { format!(" ({})", passed.join("; ")) }
 }
 
 fn spoken_line(spoken: &Spoken) -> String {

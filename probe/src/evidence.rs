@@ -474,7 +474,7 @@ pub enum SocksRefusal {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthStage {
-    /// Credentials were demanded, and this run has none.
+    /// Credentials were demanded, and this run was given none.
     #[default]
     Demanded,
     /// They were accepted: whatever the answer says comes after that.
@@ -509,6 +509,8 @@ pub struct ProxyAuth {
     pub passed_over: Vec<PassedOver>,
     /// The name that a ticket was asked for, `HTTP/HOST`; empty where none was.
     pub spn: String,
+    /// Whether no user was named and the logon was that of the account that the run was under (Windows alone).
+    pub own: bool,
 }
 
 /// A scheme that was offered and could not be answered.

@@ -62,6 +62,24 @@ fn refused_logon(path: &PathSeen, observation: &Observation, auth: &ProxyAuth, g
         _ => auth.scheme.clone(),
     };
     let why = if auth.why.is_empty() { String::new() } else { format!(": {}", auth.why) };
+    if auth.own {
+        // Nobody said that this account may pass: what the proxy demands stands, as where nothing is sent.
+        let came_to = match auth.stage {
+            AuthStage::Demanded | AuthStage::NotSent | AuthStage::Accepted => return false,
+            AuthStage::Rejected => "was refused",
+            AuthStage::Broken | AuthStage::ClosedBetweenLegs => "was not carried through",
+        };
+        given.open(
+            "Does the proxy let another account through?",
+            format!(
+                "The logon at {hop} of the account under which wsusprobe ran {came_to} ({scheme}){why}. WSUS does not log \
+                 on with that account."
+            ),
+            "run wsusprobe again with --proxy-user and the user that WSUS has stored",
+            because,
+        );
+        return false;
+    }
     match auth.stage {
         AuthStage::Rejected => {
             let says =
@@ -103,7 +121,8 @@ fn would_not_pass(seen: &Seen, path: &PathSeen, given: &mut Given) {
         |names: &[&str]| auth.offered.iter().any(|s| names.iter().any(|n| s.eq_ignore_ascii_case(n)));
     let mut because = vec![observation.id.clone()];
     let says = |rest: &str| {
-        format!("The proxy {hop} demands credentials (offers {offered}) and takes those of this run. {rest}")
+        let whose = if auth.own { "the account that wsusprobe runs under" } else { "this run" };
+        format!("The proxy {hop} demands credentials (offers {offered}) and takes those of {whose}. {rest}")
     };
     let (anonymous, stored) = (facts.flag("AnonymousProxyAccess"), facts.flag("HasProxyPassword"));
     if let Some((fact, true)) = anonymous {
@@ -392,10 +411,12 @@ fn first(text: &str, count: usize) -> String {
     text.chars().take(count).collect()
 }
 
-/// What came of this run's own credentials, where it has some.
+/// What came of the credentials that this run was given, where it was given some.
 fn tried(observation: &Observation) -> Option<&ProxyAuth> {
     match &observation.outcome {
-        Outcome::Proxy { auth: Some(auth), .. } if auth.stage != AuthStage::Demanded => Some(auth),
+        Outcome::Proxy { auth: Some(auth), .. } if auth.stage != AuthStage::Demanded && !auth.own => {
+            Some(auth)
+        }
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Unknown, then one connection tries and the others wait, then accepted with a scheme or refused for good.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use http_auth::{ChallengeRef, DigestClient, ParamValue, PasswordParams};
 
 use super::gss::{self, Tickets};
+use super::own::{Logon, OwnAccount};
 use crate::codec::challenge::Challenge;
 use crate::codec::ntlm;
 use crate::evidence::{AuthStage, PassedOver, ProxyAuth, escape};
-use crate::settings::{ProxyHop, Secret, Settings};
+use crate::settings::{ProxyHop, ProxyKind, Secret, Settings};
 
 /// What a SOCKS 5 proxy's demand is called: user and password of RFC 1929.
 pub(super) const SOCKS5: &str = "SOCKS5 password";
@@ -22,6 +23,8 @@ pub(super) const SOCKS5: &str = "SOCKS5 password";
 #[derive(Debug)]
 pub struct Auth {
     account: Option<Account>,
+    /// Who logs on where no user was named: the account that the run is under, where the system does that.
+    own: Option<Arc<dyn OwnAccount>>,
     /// The proxies that they are for.
     hops: Vec<ProxyHop>,
     /// Whether the configuration keeps Basic from being sent without TLS.
@@ -178,10 +181,22 @@ pub(super) enum Standing {
     Silent(AuthStage, String),
 }
 
+/// What a scheme opens with.
+pub(super) enum Opening {
+    /// What the user and the password give.
+    Password,
+    /// A ticket of Kerberos, under `Negotiate`.
+    Ticket(Vec<u8>),
+    /// A logon of the account that the run is under.
+    Own(Logon),
+    /// Nothing is to be had any more.
+    Nothing,
+}
+
 /// What a demand is answered with.
 pub(super) enum Choice {
-    /// A scheme, and the ticket where it is Kerberos.
-    With(Scheme, Option<Vec<u8>>),
+    /// A scheme, and what it opens with.
+    With(Scheme, Opening),
     /// The KDC refused the password.
     KdcRefused(String),
     /// Nothing can be answered.
@@ -195,8 +210,10 @@ impl Auth {
             .proxy_user
             .as_ref()
             .map(|name| Account { name: name.clone(), password: settings.proxy_password.clone() });
+        let own = if account.is_none() { gss::own_account() } else { None };
         Auth {
             account,
+            own,
             hops,
             basic_denied,
             patience: settings.timeout.0,
@@ -224,12 +241,31 @@ impl Auth {
         self.account.as_ref()
     }
 
+    /// The same with another account under which the run is.
+    #[cfg(test)]
+    pub(super) fn under(self, own: Arc<dyn OwnAccount>) -> Auth {
+        Auth { own: Some(own), ..self }
+    }
+
+    /// The account that the run is under, where it logs on at this proxy.
+    fn own_for(&self, hop: &ProxyHop) -> Option<&Arc<dyn OwnAccount>> {
+        self.own.as_ref().filter(|_| hop.kind == ProxyKind::Http && self.hops.contains(hop))
+    }
+
+    /// Whether it is the run's own account that logs on at this proxy.
+    pub(super) fn is_own(&self, hop: &ProxyHop) -> bool {
+        self.own_for(hop).is_some()
+    }
+
     /// What is known of a proxy.
     pub(super) fn standing(&self, hop: &ProxyHop) -> Standing {
-        if self.account.is_none() {
+        let own = self.is_own(hop);
+        if self.account.is_none() && !own {
             return Standing::Silent(AuthStage::Demanded, "this run has no credentials".into());
         }
-        let silent = |why: String| Standing::Silent(AuthStage::NotSent, why);
+        // Where nobody gave a run credentials, none are withheld.
+        let stage = if own { AuthStage::Demanded } else { AuthStage::NotSent };
+        let silent = |why: String| Standing::Silent(stage, why);
         if !self.hops.contains(hop) {
             return silent("the credentials of this run are for another proxy".into());
         }
@@ -294,7 +330,7 @@ impl Auth {
         challenges: &[Challenge],
         passed: &mut Vec<PassedOver>,
     ) -> Choice {
-        let Some(account) = &self.account else { return Choice::Nothing };
+        let Some(account) = &self.account else { return self.choose_own(hop, challenges, passed).await };
         let offered = |name: &str| challenges.iter().find(|challenge| challenge.is(name));
         let mut pass = |scheme: &str, why: &str| {
             passed.push(PassedOver { scheme: scheme.into(), why: escape(why, 200) });
@@ -312,7 +348,7 @@ impl Auth {
             match &account.password {
                 None => pass(SOCKS5, NO_PASSWORD),
                 Some(password) if fits(&account.name) && fits(password.expose()) => {
-                    return Choice::With(Scheme::Socks5, None);
+                    return Choice::With(Scheme::Socks5, Opening::Password);
                 }
                 Some(_) => pass(SOCKS5, "it takes names and passwords of at most 255 bytes"),
             }
@@ -320,7 +356,7 @@ impl Auth {
         let negotiate = offered("Negotiate").is_some();
         if negotiate {
             match self.ticket(hop).await {
-                Ok(ticket) => return Choice::With(Scheme::Kerberos, Some(ticket)),
+                Ok(ticket) => return Choice::With(Scheme::Kerberos, Opening::Ticket(ticket)),
                 Err(none) if none.refused => return Choice::KdcRefused(none.why),
                 Err(none) => pass("Negotiate", &none.why),
             }
@@ -328,7 +364,7 @@ impl Auth {
         let ntlm = offered("NTLM").is_some();
         let has_password = account.password.is_some();
         if (ntlm || negotiate) && has_password {
-            return Choice::With(Scheme::Ntlm { negotiate: !ntlm }, None);
+            return Choice::With(Scheme::Ntlm { negotiate: !ntlm }, Opening::Password);
         }
         if ntlm {
             pass("NTLM", NO_PASSWORD);
@@ -338,7 +374,7 @@ impl Auth {
                 pass("Digest", NO_PASSWORD);
             } else {
                 match digest_client(challenges) {
-                    Ok(_) => return Choice::With(Scheme::Digest, None),
+                    Ok(_) => return Choice::With(Scheme::Digest, Opening::Password),
                     Err(why) => pass("Digest", &why),
                 }
             }
@@ -352,10 +388,63 @@ impl Auth {
             } else if !has_password {
                 pass("Basic", NO_PASSWORD);
             } else {
-                return Choice::With(Scheme::Basic, None);
+                return Choice::With(Scheme::Basic, Opening::Password);
             }
         }
         Choice::Nothing
+    }
+
+    /// How the account that the run is under answers a demand: Negotiate, else NTLM. The system has no password to show.
+    async fn choose_own(
+        &self,
+        hop: &ProxyHop,
+        challenges: &[Challenge],
+        passed: &mut Vec<PassedOver>,
+    ) -> Choice {
+        if !self.is_own(hop) {
+            return Choice::Nothing;
+        }
+        const SCHEMES: [&str; 2] = ["Negotiate", "NTLM"];
+        let mut pass = |scheme: &str, why: &str| {
+            passed.push(PassedOver { scheme: scheme.into(), why: escape(why, 200) });
+        };
+        for name in challenges.iter().map(|challenge| challenge.scheme.as_str()) {
+            if !SCHEMES.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                pass(name, "it takes a user who is named");
+            }
+        }
+        for scheme in SCHEMES {
+            if !challenges.iter().any(|challenge| challenge.is(scheme)) {
+                continue;
+            }
+            match self.begin_own(hop, scheme).await {
+                Ok(logon) => return Choice::With(logon.scheme(scheme == "Negotiate"), Opening::Own(logon)),
+                Err(none) => pass(scheme, &none.why),
+            }
+        }
+        // The system is asked once.
+        self.known().failed.push((hop.clone(), "nothing that it offers can be answered".into()));
+        Choice::Nothing
+    }
+
+    async fn begin_own(&self, hop: &ProxyHop, scheme: &'static str) -> Result<Logon, gss::NoTicket> {
+        let Some(own) = self.own_for(hop) else { return Err(gss::NoTicket::new("no account logs on")) };
+        Logon::begin(own.clone(), scheme, &hop.host, self.patience).await
+    }
+
+    /// What a scheme opens with that was accepted before.
+    pub(super) async fn reopen(&self, hop: &ProxyHop, scheme: Scheme) -> (Scheme, Opening) {
+        if self.is_own(hop) {
+            return match self.begin_own(hop, scheme.name()).await {
+                Ok(logon) => (logon.scheme(scheme.name() == "Negotiate"), Opening::Own(logon)),
+                Err(_) => (scheme, Opening::Nothing),
+            };
+        }
+        let opening = match scheme {
+            Scheme::Kerberos => self.ticket(hop).await.map_or(Opening::Nothing, Opening::Ticket),
+            _ => Opening::Password,
+        };
+        (scheme, opening)
     }
 
     /// A ticket for a proxy.
@@ -375,6 +464,11 @@ impl Auth {
     pub(super) fn proof(&self, value: Secret<String>) -> Proof {
         let password = self.account.as_ref().and_then(|account| account.password.as_ref());
         Proof::new(value, password.map(|password| password.expose().as_str()))
+    }
+
+    /// A message of a scheme that proves something.
+    pub(super) fn message(&self, scheme: Scheme, message: &[u8]) -> Proof {
+        self.proof(Secret::new(format!("{} {}", scheme.name(), STANDARD.encode(message))))
     }
 
     pub(super) fn basic(&self) -> Option<Proof> {
@@ -552,7 +646,7 @@ mod tests {
             let mut over = Vec::new();
             let auth = auth(password.then_some("hunter2"), denied);
             let chosen = match auth.choose(&hop("192.0.2.1"), &read(offers), &mut over).await {
-                Choice::With(scheme, None) => Some(scheme),
+                Choice::With(scheme, Opening::Password) => Some(scheme),
                 _ => None,
             };
             assert_eq!((chosen, over.len()), (expected, passed), "{offers}: {over:?}");

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::timeout;
 
-use super::auth::{Auth, Choice, Proof, Scheme, Sent, Standing};
+use super::auth::{Auth, Choice, Opening, Proof, Scheme, Sent, Standing};
+use super::own::Logon;
 use crate::codec::challenge::{self, Challenge};
 use crate::codec::ntlm;
 use crate::evidence::{AuthStage, ProxyAuth};
@@ -122,7 +123,9 @@ pub(super) async fn drive<L: Leg, D: Dial>(
     let done = match choice {
         Choice::Nothing => {
             let why = "no scheme that it offers can be answered".to_string();
-            line.end(heard.answer, AuthStage::NotSent, why)
+            // Where nobody gave a run credentials, none are withheld.
+            let own = way.auth.is_own(way.hop);
+            line.end(heard.answer, if own { AuthStage::Demanded } else { AuthStage::NotSent }, why)
         }
         Choice::KdcRefused(why) => {
             line.name(Scheme::Kerberos);
@@ -131,12 +134,12 @@ pub(super) async fn drive<L: Leg, D: Dial>(
             seen.iter().for_each(|seen| way.auth.settle(way.hop, Scheme::Kerberos, seen, Sent::Final));
             (answer, seen)
         }
-        Choice::With(scheme, ticket) => {
+        Choice::With(scheme, opening) => {
             line.demand = Some(heard.answer);
             // Over a new connection: some proxies close the one on which they asked, and some answer nothing more on it
             // (mitmproxy 8). The logon's own messages keep to one.
             line.stream = None;
-            line.log_on(scheme, Some(&heard.challenges), ticket).await
+            line.log_on(scheme, Some(&heard.challenges), opening).await
         }
     };
     drop(turn);
@@ -187,11 +190,8 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
 
     /// Logs on with a scheme that was accepted before.
     async fn known(self, scheme: Scheme, challenges: Option<&[Challenge]>) -> (L::Answer, Option<ProxyAuth>) {
-        let ticket = match scheme {
-            Scheme::Kerberos => self.way.auth.ticket(self.way.hop).await.ok(),
-            _ => None,
-        };
-        self.log_on(scheme, challenges, ticket).await
+        let (scheme, opening) = self.way.auth.reopen(self.way.hop, scheme).await;
+        self.log_on(scheme, challenges, opening).await
     }
 
     fn name(&mut self, scheme: Scheme) {
@@ -206,6 +206,7 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
         self.seen.stage = stage;
         self.seen.why = why;
         self.seen.rounds = self.rounds;
+        self.seen.own = self.way.auth.is_own(self.way.hop);
         (answer, Some(self.seen))
     }
 
@@ -213,22 +214,24 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
         mut self,
         scheme: Scheme,
         challenges: Option<&[Challenge]>,
-        ticket: Option<Vec<u8>>,
+        opening: Opening,
     ) -> (L::Answer, Option<ProxyAuth>) {
         self.name(scheme);
         let (auth, hop) = (self.way.auth, self.way.hop);
-        let (heard, stage, why) = match scheme {
-            Scheme::Basic | Scheme::Socks5 => {
+        let (heard, stage, why) = match (scheme, opening) {
+            (_, Opening::Nothing) => self.finally(None, scheme).await,
+            (Scheme::Ntlm { .. }, Opening::Own(logon)) => self.ntlm(scheme, Some(logon)).await,
+            (_, Opening::Own(logon)) => self.own(scheme, logon).await,
+            (_, Opening::Ticket(ticket)) => {
+                let value = auth.message(scheme, &ticket);
+                self.finally(Some(&value), scheme).await
+            }
+            (Scheme::Ntlm { .. }, Opening::Password) => self.ntlm(scheme, None).await,
+            (Scheme::Digest, Opening::Password) => self.digest(challenges).await,
+            (_, Opening::Password) => {
                 let value = auth.basic();
                 self.finally(value.as_ref(), scheme).await
             }
-            Scheme::Kerberos => {
-                let value = ticket
-                    .map(|ticket| auth.proof(Secret::new(format!("Negotiate {}", STANDARD.encode(ticket)))));
-                self.finally(value.as_ref(), scheme).await
-            }
-            Scheme::Digest => self.digest(challenges).await,
-            Scheme::Ntlm { .. } => self.ntlm(scheme).await,
         };
         let sent = self.sent;
         let said = self.demand.take().filter(|_| heard.ended);
@@ -295,9 +298,32 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
         (heard, stage, why)
     }
 
-    async fn ntlm(&mut self, scheme: Scheme) -> (Heard<L::Answer>, AuthStage, String) {
+    /// A logon of the system's whose first message proves something already. Where the proxy asks on over the same
+    /// connection the system may answer, once: with the rest of it, or with NTLM instead.
+    async fn own(&mut self, scheme: Scheme, logon: Logon) -> (Heard<L::Answer>, AuthStage, String) {
+        let value = self.way.auth.message(scheme, logon.message());
+        let (heard, stage, why) = self.finally(Some(&value), scheme).await;
+        let token = asked_on(&heard, scheme).filter(|_| stage == AuthStage::Broken && self.stream.is_some());
+        let Some(Ok(token)) = token.map(|token| STANDARD.decode(token)) else { return (heard, stage, why) };
+        match logon.answer(token).await {
+            Err(none) => (heard, stage, none.why),
+            Ok(logon) if logon.opens_ntlm() => {
+                let scheme = logon.scheme(true);
+                self.name(scheme);
+                self.ntlm(scheme, Some(logon)).await
+            }
+            Ok(logon) => {
+                let value = self.way.auth.message(scheme, logon.message());
+                self.finally(Some(&value), scheme).await
+            }
+        }
+    }
+
+    /// NTLM's messages, by the user's password or, where there is a logon of the system's, by that.
+    async fn ntlm(&mut self, scheme: Scheme, own: Option<Logon>) -> (Heard<L::Answer>, AuthStage, String) {
         let name = scheme.name();
-        let first = Proof::open(format!("{name} {}", STANDARD.encode(ntlm::negotiate())));
+        let first = own.as_ref().map_or_else(ntlm::negotiate, |logon| logon.message().to_vec());
+        let first = Proof::open(format!("{name} {}", STANDARD.encode(first)));
         let reused = self.rounds > 0 && self.stream.is_some();
         let mut heard = self.ask(Some(&first), false).await;
         // A close after the bare demand is normal: once more, over a connection that begins with this message.
@@ -311,33 +337,40 @@ impl<L: Leg, D: Dial> Line<'_, '_, L, D> {
                 (AuthStage::ClosedBetweenLegs, why.into())
             }
             None => (AuthStage::Broken, "no HTTP answer came to the first message".into()),
-            Some(407) => {
-                let token = heard
-                    .challenges
-                    .iter()
-                    .find_map(|challenge| challenge.token.as_deref().filter(|_| challenge.is(name)));
-                match token {
-                    _ if closes => {
-                        let why = "the proxy closes the connection after the first message, and the logon belongs to \
+            Some(407) => match asked_on(&heard, scheme) {
+                _ if closes => {
+                    let why = "the proxy closes the connection after the first message, and the logon belongs to \
                                    the connection";
-                        (AuthStage::ClosedBetweenLegs, why.into())
-                    }
-                    None => (AuthStage::Broken, "no challenge came after the first message".into()),
-                    Some(token) => match self.way.auth.ntlm(token) {
-                        Err(why) => (AuthStage::Broken, why),
-                        Ok(proof) => {
-                            let value =
-                                self.way.auth.proof(Secret::new(format!("{name} {}", proof.expose())));
-                            return self.finally(Some(&value), scheme).await;
-                        }
-                    },
+                    (AuthStage::ClosedBetweenLegs, why.into())
                 }
-            }
+                None => (AuthStage::Broken, "no challenge came after the first message".into()),
+                Some(token) => match reply(self.way.auth, scheme, own, token).await {
+                    Err(why) => (AuthStage::Broken, why),
+                    Ok(value) => return self.finally(Some(&value), scheme).await,
+                },
+            },
             Some(_) if heard.granted => (AuthStage::Accepted, String::new()),
             Some(status) => (AuthStage::Broken, format!("{status} came instead of a challenge")),
         };
         (heard, stage, why)
     }
+}
+
+/// NTLM's answer to a challenge.
+async fn reply(auth: &Auth, scheme: Scheme, own: Option<Logon>, token: &str) -> Result<Proof, String> {
+    let Some(logon) = own else {
+        let message = auth.ntlm(token)?;
+        return Ok(auth.proof(Secret::new(format!("{} {}", scheme.name(), message.expose()))));
+    };
+    let challenge = STANDARD.decode(token).map_err(|_| "the challenge is no base64".to_string())?;
+    let logon = logon.answer(challenge).await.map_err(|none| none.why)?;
+    Ok(auth.message(scheme, logon.message()))
+}
+
+/// The token with which a proxy asks for a further message of a scheme.
+fn asked_on<A>(heard: &Heard<A>, scheme: Scheme) -> Option<&str> {
+    let mut challenges = heard.challenges.iter().filter(|challenge| challenge.is(scheme.name()));
+    challenges.find_map(|challenge| challenge.token.as_deref())
 }
 
 /// What the answer to a final message says of the credentials.
@@ -348,8 +381,7 @@ fn verdict<A>(heard: &Heard<A>, scheme: Scheme, length: usize, own: bool) -> (Au
         }
         None => (AuthStage::Broken, "nothing that is HTTP came to the final message in time".into()),
         Some(407) => {
-            let asks_on = heard.challenges.iter().any(|c| c.is(scheme.name()) && c.token.is_some());
-            if asks_on && scheme != Scheme::Basic && scheme != Scheme::Digest {
+            if asked_on(heard, scheme).is_some() && scheme != Scheme::Basic && scheme != Scheme::Digest {
                 (AuthStage::Broken, "the proxy asks for a further message, and there is none".into())
             } else if scheme == Scheme::Socks5 {
                 (AuthStage::Rejected, "the proxy says no to the user and the password".into())

@@ -1,9 +1,13 @@
-//! Tickets of Kerberos, where this machine has a library for them. Whether it has one is a fact of the run like any other.
+//! What this machine's own system says to a proxy: tickets of Kerberos, where it has a library for them, and on Windows the
+//! logon of the account that the run is under. Whether it has either is a fact of the run like any other.
 
 #[cfg(target_os = "linux")]
 #[path = "gss/linux.rs"]
 mod system;
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+#[path = "gss/windows.rs"]
+mod system;
+#[cfg(not(any(target_os = "linux", windows)))]
 #[path = "gss/other.rs"]
 mod system;
 
@@ -11,6 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::auth::Account;
+#[cfg(windows)]
+use super::own::Conversation;
+use super::own::OwnAccount;
 use crate::codec::spnego;
 
 /// Why there is no ticket.
@@ -27,6 +34,11 @@ impl NoTicket {
     pub fn new(why: impl Into<String>) -> NoTicket {
         NoTicket { refused: false, why: why.into() }
     }
+}
+
+/// The account that the run is under, where the system logs it on.
+pub(super) fn own_account() -> Option<Arc<dyn OwnAccount>> {
+    system::own_account()
 }
 
 /// The tickets of a run. What was obtained once serves every further connection.
@@ -69,10 +81,10 @@ fn obtain(held: &mut Held, host: &str, account: &Account) -> Result<Vec<u8>, NoT
         Held::Credential(credential) => return credential.token(host),
         Held::Nothing => held,
     };
-    let name = principal(&account.name);
+    let name = if system::REALMS_ALONE { principal(&account.name) } else { account.name.clone() };
     let password = account.password.as_ref().map(|password| password.expose().as_str());
     // A NetBIOS domain names no realm: the default one's KDC would be searched for, and may be asked for a stranger.
-    let password = password.filter(|_| !names_no_realm(&account.name));
+    let password = password.filter(|_| !(system::REALMS_ALONE && names_no_realm(&account.name)));
     let by_password = password.map(|password| {
         let credential = system::Credential::by_password(&name, password)?;
         // The password is first proved when a ticket is asked for.

@@ -5,6 +5,7 @@ mod auth;
 mod connect;
 mod drive;
 mod gss;
+mod own;
 mod socks;
 #[cfg(test)]
 mod tests;

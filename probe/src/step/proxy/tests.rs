@@ -8,9 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::gss::NoTicket;
+use super::own::{Conversation, OwnAccount};
 use crate::codec::challenge::challenges;
+use crate::codec::ntlm;
 use crate::codec::ntlm::tests::{challenge, proves};
-use crate::evidence::{AuthStage, Layer, Outcome, ProxyAuth, Target};
+use crate::evidence::{AuthStage, Evidence, Layer, Outcome, ProxyAuth, Target};
 use crate::report::Report;
 use crate::run::{self, Silent};
 use crate::settings::{ProxyChoice, ProxyHop, ProxyKind, Secret, Settings};
@@ -43,6 +46,8 @@ struct Manner {
     babbles: usize,
     /// A tunnel leads to a server that refuses every TLS.
     tls: bool,
+    /// It asks on after a message of Negotiate that is not NTLM's.
+    asks_on: bool,
 }
 
 /// A request that carried credentials: which connection, which method, which scheme, whether they were right.
@@ -164,6 +169,10 @@ async fn serve(mut stream: TcpStream, manner: Manner, number: usize, journal: Ar
             }
             "NTLM" | "Negotiate" => {
                 let message = STANDARD.decode(rest).unwrap();
+                if manner.asks_on && !message.starts_with(b"NTLMSSP\0") {
+                    answer(&mut stream, &["Negotiate b2s=".to_string()], false).await;
+                    continue;
+                }
                 if message.get(8) == Some(&1) {
                     if manner.closes_between {
                         return;
@@ -311,10 +320,15 @@ async fn a_wrong_password_is_sent_once_in_a_run() {
 async fn without_credentials_a_demand_is_kept_as_it_is() {
     let proxy = Proxy::start(Manner { offers: &["NTLM", "Basic"], ..Manner::default() }).await;
     let report = proxy.run(None, Layer::Proxy, &THREE[..1]).await;
-    assert!(proxy.tried().is_empty());
     let auth = auths(&report).remove(0);
-    assert_eq!((auth.stage, auth.rounds), (AuthStage::Demanded, 1));
     assert_eq!(auth.offered, ["NTLM", "Basic"]);
+    // Windows logs the account of the run on, if it can: that is said, and nothing goes out under another name.
+    assert_eq!(auth.own, cfg!(windows));
+    if !auth.own {
+        assert!(proxy.tried().is_empty());
+        assert_eq!((auth.stage, auth.rounds), (AuthStage::Demanded, 1));
+    }
+    assert!(report.findings.iter().all(|f| f.id == "proxy/auth-required"), "{:?}", report.findings);
 }
 
 #[tokio::test]
@@ -528,6 +542,176 @@ async fn socks_5_takes_the_password_where_it_asks_for_one() {
         let tries = seen.lock().unwrap().clone();
         assert_eq!(tries.iter().filter(|right| !**right).count(), usize::from(password != PASSWORD));
     }
+}
+
+/// An account that the run is under, on a system that logs it on.
+#[derive(Debug)]
+struct Machine {
+    password: Option<&'static str>,
+    /// What it says under Negotiate before NTLM.
+    ticket: Option<&'static [u8]>,
+    begun: std::sync::atomic::AtomicUsize,
+}
+
+impl Machine {
+    fn new(password: Option<&'static str>, ticket: Option<&'static [u8]>) -> Arc<Machine> {
+        Arc::new(Machine { password, ticket, begun: 0.into() })
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl OwnAccount for Machine {
+    fn begin(&self, scheme: &'static str, host: &str) -> Result<Box<dyn Conversation>, NoTicket> {
+        assert_eq!(host, "127.0.0.1");
+        self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let password = self.password.ok_or_else(|| NoTicket::new("nobody is here"))?;
+        let ticket = self.ticket.filter(|_| scheme == "Negotiate");
+        Ok(Box::new(Messages { password, ticket }))
+    }
+}
+
+struct Messages {
+    password: &'static str,
+    ticket: Option<&'static [u8]>,
+}
+
+impl Conversation for Messages {
+    fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, NoTicket> {
+        if let Some(ticket) = self.ticket.take() {
+            return Ok(ticket.to_vec());
+        }
+        let Some(bytes) = challenge.filter(|bytes| *bytes != b"ok") else { return Ok(ntlm::negotiate()) };
+        let challenge = ntlm::Challenge::read(bytes).map_err(|why| NoTicket::new(why.to_string()))?;
+        let who = ntlm::Account { domain: "EXAMPLE", user: "machine", workstation: "HERE" };
+        ntlm::authenticate(&challenge, who, self.password, ntlm::Fresh { client: [7; 8], time: 1 })
+            .map_err(|why| NoTicket::new(why.to_string()))
+    }
+}
+
+/// A way with as many connections as are asked for.
+struct Again(u16);
+
+impl super::Dial for Again {
+    async fn again(&self) -> Option<crate::net::Stream> {
+        Some(Box::new(TcpStream::connect(("127.0.0.1", self.0)).await.unwrap()))
+    }
+}
+
+/// Asks a proxy of this manner for tunnels, one after the other, in a run without a user.
+async fn under(machine: &Arc<Machine>, manner: Manner, tunnels: usize) -> (Proxy, Vec<ProxyAuth>) {
+    let proxy = Proxy::start(manner).await;
+    let hops = vec![proxy.hop.clone()];
+    let auth = super::Auth::new(&Settings::default(), hops, false, jiff::Timestamp::UNIX_EPOCH);
+    let auth = auth.under(machine.clone());
+    let mut seen = Vec::new();
+    for _ in 0..tunnels {
+        let dial = Again(proxy.hop.port);
+        let stream = super::Dial::again(&dial).await.unwrap();
+        let wait = std::time::Duration::from_secs(5);
+        let way = super::Way { auth: &auth, hop: &proxy.hop, dial, wait };
+        let answer = super::tunnel(&way, stream, "a.test", 443).await;
+        let Outcome::Proxy { auth: Some(auth), .. } = answer.outcome else { panic!() };
+        assert_eq!(answer.tunnel.is_some(), auth.stage == AuthStage::Accepted);
+        seen.push(*auth);
+    }
+    (proxy, seen)
+}
+
+#[tokio::test]
+async fn without_a_user_the_account_of_the_run_logs_on() {
+    for (offers, scheme, passed) in [
+        (&["NTLM"][..], "NTLM", 0),
+        (&["Negotiate"], "Negotiate", 0),
+        (&["Basic", "NTLM", "Digest", "Negotiate"], "Negotiate", 2),
+    ] {
+        let machine = Machine::new(Some(PASSWORD), None);
+        let (proxy, seen) = under(&machine, Manner { offers, ..Manner::default() }, 2).await;
+        for auth in &seen {
+            assert_eq!((auth.stage, auth.own), (AuthStage::Accepted, true), "{auth:?}");
+            assert_eq!((auth.scheme.as_str(), auth.mechanism.as_str()), (scheme, "ntlm"));
+            assert!(crate::describe::logon(auth).contains("own account"));
+        }
+        assert_eq!((seen[0].rounds, seen[0].passed_over.len(), seen[1].rounds), (3, passed, 2), "{seen:?}");
+        assert_eq!((proxy.tried().len(), proxy.wrong()), (2, 0));
+        // The first request of the run carried nothing.
+        let journal = proxy.journal.lock().unwrap();
+        let first = String::from_utf8_lossy(&journal.bytes);
+        assert!(!first.split("\r\n\r\n").next().unwrap().contains("uthorization"));
+    }
+}
+
+#[tokio::test]
+async fn an_account_of_the_run_that_is_refused_is_sent_once() {
+    let machine = Machine::new(Some("wrong"), None);
+    let manner = Manner { offers: &["Negotiate", "NTLM"], ..Manner::default() };
+    let (proxy, seen) = under(&machine, manner, 3).await;
+    assert_eq!(
+        seen.iter().map(|auth| auth.stage).collect::<Vec<_>>(),
+        [AuthStage::Rejected, AuthStage::Demanded, AuthStage::Demanded]
+    );
+    assert!(seen[1].own && !seen[1].why.is_empty(), "{seen:?}");
+    assert_eq!((proxy.tried().len(), proxy.wrong(), machine.begun()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_log_on_is_a_fact_with_a_name() {
+    let machine = Machine::new(None, None);
+    let manner = Manner { offers: &["Negotiate", "NTLM", "Basic"], ..Manner::default() };
+    let (proxy, seen) = under(&machine, manner, 2).await;
+    assert!(proxy.tried().is_empty());
+    assert_eq!((seen[0].stage, seen[0].own, seen[0].rounds), (AuthStage::Demanded, true, 1));
+    let passed: Vec<&str> = seen[0].passed_over.iter().map(|one| one.scheme.as_str()).collect();
+    assert_eq!(passed, ["Basic", "Negotiate", "NTLM"]);
+    assert!(crate::describe::logon(&seen[0]).contains("nobody is here"));
+    // The system was asked for both schemes once.
+    assert_eq!((seen[1].stage, machine.begun()), (AuthStage::Demanded, 2));
+    let machine = Machine::new(Some(PASSWORD), None);
+    let (proxy, seen) = under(&machine, Manner { offers: &["Basic"], ..Manner::default() }, 1).await;
+    assert_eq!((seen[0].stage, machine.begun(), proxy.tried().len()), (AuthStage::Demanded, 0, 0));
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_refused_is_final_and_one_that_is_asked_on_goes_on() {
+    let manner = Manner { offers: &["Negotiate"], ..Manner::default() };
+    let machine = Machine::new(Some(PASSWORD), Some(b"a ticket"));
+    let (proxy, seen) = under(&machine, manner, 1).await;
+    assert_eq!((seen[0].stage, seen[0].mechanism.as_str()), (AuthStage::Rejected, "kerberos"));
+    assert_eq!((seen[0].spn.as_str(), proxy.wrong()), ("HTTP/127.0.0.1", 1));
+    let machine = Machine::new(Some(PASSWORD), Some(b"a ticket"));
+    let (proxy, seen) = under(&machine, Manner { asks_on: true, ..manner }, 2).await;
+    assert_eq!((seen[0].stage, seen[0].mechanism.as_str()), (AuthStage::Accepted, "ntlm"), "{seen:?}");
+    assert_eq!((seen[0].rounds, seen[1].rounds, proxy.wrong()), (4, 3, 0));
+}
+
+#[tokio::test]
+async fn a_challenge_that_the_system_does_not_take_ends_the_logon() {
+    let machine = Machine::new(Some(PASSWORD), None);
+    let manner = Manner { offers: &["NTLM"], garbles: true, ..Manner::default() };
+    let (proxy, seen) = under(&machine, manner, 2).await;
+    assert_eq!((seen[0].stage, seen[1].stage), (AuthStage::Broken, AuthStage::Demanded));
+    assert!(proxy.tried().is_empty() && machine.begun() == 1);
+}
+
+/// Nobody said that the account of the run may pass: that it may not is no cause.
+#[tokio::test]
+async fn a_refusal_of_the_account_of_the_run_is_judged_as_the_demand_that_it_is() {
+    let proxy = Proxy::start(Manner { offers: &["NTLM"], ..Manner::default() }).await;
+    let report = proxy.run(Some("wrong"), Layer::Proxy, &THREE[..1]).await;
+    let ids = |report: &Report| report.findings.iter().map(|f| f.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&report), ["proxy/auth-rejected"]);
+    let Report { settings, facts, paths, mut observations, .. } = report;
+    for observation in &mut observations {
+        if let Outcome::Proxy { auth: Some(auth), .. } = &mut observation.outcome {
+            auth.own = true;
+        }
+    }
+    let again = crate::diagnosis::judge(&Evidence { settings, facts, paths, observations });
+    let found: Vec<&str> = again.findings.iter().map(|f| f.id.as_str()).collect();
+    assert_eq!(found, ["proxy/auth-required"]);
+    assert!(again.unknown.iter().any(|open| open.question.contains("another account")));
 }
 
 /// A way without a second connection.

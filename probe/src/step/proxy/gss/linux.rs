@@ -7,13 +7,15 @@
 
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use super::NoTicket;
+use super::{NoTicket, OwnAccount};
 use crate::evidence::escape;
 
 /// MIT's library, by the name of its interface.
 const LIBRARY: &str = "libgssapi_krb5.so.2";
+/// A NetBIOS domain means nothing to the library.
+pub(super) const REALMS_ALONE: bool = true;
 /// The longest text of an error that is kept.
 const WORDS: usize = 240;
 
@@ -61,6 +63,11 @@ const INDEFINITE: u32 = u32::MAX;
 const BY_MECHANISM: i32 = 2;
 const BY_CODE: i32 = 1;
 const CONTINUE_NEEDED: u32 = 1;
+
+/// The account that the run is under need not be the user's: its tickets are asked for by name.
+pub(super) fn own_account() -> Option<Arc<dyn OwnAccount>> {
+    None
+}
 
 type Name = *mut c_void;
 type Cred = *mut c_void;

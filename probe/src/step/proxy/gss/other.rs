@@ -1,6 +1,16 @@
-//! Where no library for tickets is opened in this build, Windows among them.
+//! Where no library for tickets is opened in this build.
 
-use super::NoTicket;
+use std::sync::Arc;
+
+use super::{NoTicket, OwnAccount};
+
+/// Nobody asks with a realm.
+pub(super) const REALMS_ALONE: bool = true;
+
+/// No account of the system's logs on.
+pub(super) fn own_account() -> Option<Arc<dyn OwnAccount>> {
+    None
+}
 
 /// What tickets are asked for with.
 #[derive(Debug)]
