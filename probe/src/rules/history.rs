@@ -1,6 +1,7 @@
 //! What happened before, and what text alone leaves open.
 
 use super::{Given, Seen, note, place};
+use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{Layer, NameAnswer};
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
@@ -142,7 +143,10 @@ fn word(failure: &LoggedFailure) -> String {
         LoggedFailure::SoapFault { code } => format!("the SOAP fault {code}"),
         LoggedFailure::ContentType { content_type } => format!("an answer of type {content_type}"),
         LoggedFailure::Timeout => "an operation that took too long".into(),
-        LoggedFailure::Code { code } => format!("code {code}"),
+        LoggedFailure::Code { code } => match codes::hresult(code).and_then(codes::short) {
+            Some((symbol, meaning)) => format!("code {code} ({symbol}: {})", meaning.trim_end_matches('.')),
+            None => format!("code {code}"),
+        },
     }
 }
 
