@@ -411,3 +411,18 @@ fn port_tests(seen: &Seen, given: &mut Given) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logged_code_is_named_where_it_is_known() {
+        let says = |code: &str| word(&LoggedFailure::Code { code: code.into() });
+        let known = says("0x8024402C");
+        assert!(known.starts_with("code 0x8024402C (WU_E_PT_WINHTTP_NAME_NOT_RESOLVED: "), "{known}");
+        assert!(known.ends_with(')') && !known.contains(".)"), "{known}");
+        assert_eq!(says("0x80249999"), "code 0x80249999");
+        assert_eq!(says("0x80072F90"), "code 0x80072F90", "from memory");
+    }
+}
