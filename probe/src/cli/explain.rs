@@ -30,8 +30,11 @@ pub fn list() -> String {
 /// What `explain` prints of ids and codes; else why it has nothing to say about one of them.
 pub fn explain(words: &[String], colour: bool) -> Result<String, String> {
     let one = |word: &str| page(word, colour).or_else(|| code::explain(word, colour));
-    // `explain event 10022` is one code in two words.
-    if let Some(text) = (words.len() > 1).then(|| code::explain(&words.join(" "), colour)).flatten() {
+    // `explain event 10022` is one code in two words; a word that says something alone is asked for alone.
+    if let Some((_, before @ [_, ..])) = words.split_last()
+        && before.iter().all(|word| one(word).is_none())
+        && let Some(text) = code::explain(&words.join(" "), colour)
+    {
         return Ok(text);
     }
     let pages: Result<Vec<String>, String> =
@@ -265,7 +268,10 @@ mod tests {
         let event = explain(&words("event 10022"), false).unwrap();
         assert!(event.contains("HealthCoreCatalogSyncRed") && !event.contains("WSAEINVAL"));
         assert!(explain(&words("386 10022"), false).unwrap().contains("WSAEINVAL"));
+        let both = explain(&words("UssCommunicationError 10022"), false).unwrap();
+        assert!(both.contains("SynchronizationError:10") && both.contains("WSAEINVAL"));
         assert!(explain(&words("386 nothing/such"), false).is_err());
+        assert!(explain(&words("HTTP 407 10022"), false).unwrap_err().starts_with("HTTP: "));
     }
 
     #[test]
