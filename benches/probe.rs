@@ -25,6 +25,17 @@ fn start_of_the_program(c: &mut Criterion) {
     });
 }
 
+fn a_code_explained(c: &mut Criterion) {
+    for code in ["-2147012894", "WININET_E_TIMEOUT", "10022"] {
+        c.bench_function(&format!("explain {code}"), |b| {
+            b.iter(|| {
+                let ended = Command::new(PROGRAM).args(["explain", code]).stdout(Stdio::null()).status();
+                assert!(ended.is_ok_and(|status| status.success()));
+            });
+        });
+    }
+}
+
 fn world_started(c: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _inside = runtime.enter();
@@ -110,7 +121,7 @@ fn log_of_a_hundred_megabytes(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(4));
-    targets = start_of_the_program, world_started, healthy_diagnosis, rules_on_ten_thousand_observations,
+    targets = start_of_the_program, a_code_explained, world_started, healthy_diagnosis, rules_on_ten_thousand_observations,
         log_of_a_hundred_megabytes
 }
 criterion_main!(benches);

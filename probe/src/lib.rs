@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod codec;
+pub mod codes;
 pub mod collect;
 pub mod collection;
 pub mod describe;

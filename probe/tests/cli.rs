@@ -68,7 +68,11 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["tls", "a/b c"],
         &["explain"],
         &["explain", "trust/missing-intermediat"],
-        &["explain", "0x80072EE2"],
+        &["explain", "0xC0FFEE00"],
+        &["explain", "WININET_E_TIMEOU"],
+        &["explain", "event:80072EE2"],
+        &["explain", "10022", "nothing/such"],
+        &["explain", "\u{1b}]0;title\u{7}"],
         &["config"],
         &["config", "check", "--config", "absent.toml"],
     ];
@@ -143,6 +147,55 @@ fn list_has_every_finding_and_explain_its_page() {
     assert!(
         stderr(&run("list", &["explain", "missing-intermediate"])).contains("trust/missing-intermediate")
     );
+}
+
+#[test]
+fn explain_takes_a_code_in_any_spelling() {
+    let timeout = stdout(&run("codes", &["explain", "0x80072EE2"]));
+    for part in [
+        "WININET_E_TIMEOUT",
+        "-2147012894",
+        "ON THE SERVER",
+        "ON A CLIENT",
+        "WHAT IT DOES NOT PROVE",
+        "NEVER",
+    ] {
+        assert!(timeout.contains(part), "{part}\n{timeout}");
+    }
+    for spelling in
+        ["80072ee2", "-2147012894", "2147954402", "hr=80072ee2", "win32:12002", "wininet_e_timeout"]
+    {
+        let output = run("codes", &["explain", spelling]);
+        assert_eq!(output.status.code(), Some(0), "{spelling}: {}", stderr(&output));
+        assert_eq!(stdout(&output), timeout, "{spelling}");
+    }
+    for (line, parts) in [
+        (&["explain", "12002"][..], &["Event 12002", "WININET_E_TIMEOUT", "win32:12002"][..]),
+        (&["explain", "(800B0109)"], &["CERT_E_UNTRUSTEDROOT", "Seen", "Not proved", "First"]),
+        (&["explain", "UssCommunicationError"], &["SynchronizationError:10"]),
+        (&["explain", "SynchronizationError:10"], &["UssCommunicationError"]),
+        (&["explain", "386"], &["Event 386", "SynchronizationCompletedFailure"]),
+        (&["explain", "event:10022"], &["HealthCoreCatalogSyncRed"]),
+        (&["explain", "10022"], &["HealthCoreCatalogSyncRed", "WSAEINVAL"]),
+        (&["explain", "InvalidCookie"], &["SoapFault:InvalidCookie"]),
+        (&["explain", "SoapFault:ServerBusy"], &["SoapFault:ServerBusy"]),
+        (&["explain", "403.4"], &["HTTP 403.4", "From memory"]),
+        (&["explain", "http:503"], &["HTTP 503"]),
+        (&["explain", "HTTP 407"], &["HTTP 407"]),
+        (&["explain", "HTTP", "407"], &["HTTP 407"]),
+        (
+            &["explain", "0x8024402C", "dial/refused"],
+            &["WU_E_PT_WINHTTP_NAME_NOT_RESOLVED", "dial/refused  ("],
+        ),
+    ] {
+        let output = run("codes", line);
+        assert_eq!(output.status.code(), Some(0), "{line:?}: {}", stderr(&output));
+        for part in parts {
+            assert!(stdout(&output).contains(part), "{line:?}: {part}\n{}", stdout(&output));
+        }
+    }
+    let says = stderr(&run("codes", &["explain", &"x".repeat(100_000)]));
+    assert!(says.len() < 400, "{says}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use wsusprobe::codec::challenge;
 use wsusprobe::codec::http;
 use wsusprobe::codec::ntlm;
 use wsusprobe::codec::tls::{FLIGHT_LIMIT, FlightReader, Reading};
+use wsusprobe::codes;
 use wsusprobe::facts;
 use wsusprobe::step::proxy;
 
@@ -11,7 +12,7 @@ use wsusprobe::step::proxy;
 pub type Target = fn(&[u8]);
 
 /// The target of each name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("records", records),
     ("server_hello", server_hello),
     ("policy_registry", policy),
@@ -20,6 +21,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("connect_reply", connect_reply),
     ("challenge", challenge_list),
     ("ntlm_challenge", ntlm_challenge),
+    ("code", code),
 ];
 
 /// A server's flight in pieces: the first byte says how long they are. What the whole is read as does not depend on
@@ -135,4 +137,15 @@ pub fn ntlm_challenge(bytes: &[u8]) {
     let fresh = ntlm::Fresh { client: [7; 8], time: 1 };
     let answer = ntlm::authenticate(&challenge, account, "password", fresh).expect("an answer");
     assert!(answer.len() > 64 + 24 + 44);
+}
+
+/// A code as somebody may write it: every meaning that is found can be asked for by its own name.
+pub fn code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(&bytes[..bytes.len().min(400)]) else { return };
+    let found = codes::lookup(text);
+    for entry in &found {
+        assert!(codes::lookup(&entry.key.to_string()).contains(entry));
+    }
+    let shouted = text.to_ascii_uppercase();
+    assert_eq!(codes::lookup(&shouted), found);
 }

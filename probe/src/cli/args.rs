@@ -91,10 +91,13 @@ same file where a strange program may not run.")]
         #[arg(long, value_name = "WHAT")]
         redact: Option<String>,
     },
-    /// Print the page of a finding
+    /// Print the page of a finding, or what a code means
     Explain {
-        /// The finding's id, such as trust/missing-intermediate
-        id: String,
+        /// A finding's id, such as trust/missing-intermediate, or a code: 0x80072EE2, -2147012894, 12002,
+        /// WININET_E_TIMEOUT, UssCommunicationError, 10022, 403.4. A bare number has every meaning; win32:, event: and
+        /// http: before it choose one
+        #[arg(required = true, value_name = "ID|CODE", allow_negative_numbers = true)]
+        what: Vec<String>,
     },
     /// List every finding
     List,

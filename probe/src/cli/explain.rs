@@ -1,7 +1,9 @@
-//! `list` and `explain`: the catalogue for people.
+//! `list` and `explain`: the catalogue and the codes for people.
 
 use anstyle::Style;
 
+use super::code;
+use crate::codes;
 use crate::describe::clean;
 use crate::diagnosis::Severity;
 use crate::pages;
@@ -25,10 +27,30 @@ pub fn list() -> String {
     out
 }
 
-/// What `explain` prints of an id; none where it is unknown.
-pub fn explain(id: &str, colour: bool) -> Option<String> {
+/// What `explain` prints of ids and codes; else why it has nothing to say about one of them.
+pub fn explain(words: &[String], colour: bool) -> Result<String, String> {
+    let one = |word: &str| page(word, colour).or_else(|| code::explain(word, colour));
+    // `explain event 10022` is one code in two words; a word that says something alone is asked for alone.
+    if let Some((_, before @ [_, ..])) = words.split_last()
+        && before.iter().all(|word| one(word).is_none())
+        && let Some(text) = code::explain(&words.join(" "), colour)
+    {
+        return Ok(text);
+    }
+    let pages: Result<Vec<String>, String> =
+        words.iter().map(|word| one(word).ok_or_else(|| unknown(word))).collect();
+    Ok(pages?.join("\n"))
+}
+
+/// Bold where colours are shown.
+pub(super) fn bold(text: &str, colour: bool) -> String {
+    if colour { format!("{BOLD}{text}{BOLD:#}") } else { text.to_string() }
+}
+
+/// The page of a finding; none where the id is unknown.
+fn page(id: &str, colour: bool) -> Option<String> {
     let entry = entry(id)?;
-    let bold = |text: &str| if colour { format!("{BOLD}{text}{BOLD:#}") } else { text.to_string() };
+    let bold = |text: &str| bold(text, colour);
     let mut out = format!("{}  ({})\n", bold(entry.id), severity(entry.severity));
     let Some(page) = pages::page(id).filter(|_| entry.due) else {
         out.push_str("This finding is in the catalogue and is not diagnosed yet.\n");
@@ -57,7 +79,7 @@ pub fn explain(id: &str, colour: bool) -> Option<String> {
 }
 
 /// The little Markdown that pages use: headings, paragraphs, lists and fenced code.
-fn markdown(out: &mut String, body: &str, bold: &dyn Fn(&str) -> String) {
+pub(super) fn markdown(out: &mut String, body: &str, bold: &dyn Fn(&str) -> String) {
     let mut code = false;
     let mut paragraph: Option<(String, String)> = None;
     let flush = |out: &mut String, paragraph: &mut Option<(String, String)>| {
@@ -112,7 +134,7 @@ fn item(line: &str) -> Option<(String, &str)> {
     counted.then(|| (format!("  {number}. "), text))
 }
 
-fn hang(out: &mut String, label: &str, text: &str) {
+pub(super) fn hang(out: &mut String, label: &str, text: &str) {
     let indent = label.chars().count();
     for (n, line) in wrap(text, WIDTH - indent).iter().enumerate() {
         let lead = if n == 0 { label.to_string() } else { " ".repeat(indent) };
@@ -129,27 +151,37 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 /// Why `explain` has nothing to say about a word.
-pub fn unknown(word: &str) -> String {
+fn unknown(word: &str) -> String {
     let shown = clean(&word.chars().take(80).collect::<String>());
-    if is_code(word) {
-        return format!("{shown}: codes are not explained yet, findings are: see `wsusprobe list`");
+    if codes::reads_as_code(word) {
+        return match code::owner(word) {
+            Some(owner) => {
+                format!("{shown}: no meaning of this code is known; it is of the range of {owner}")
+            }
+            None => format!("{shown}: no meaning of this code is known"),
+        };
     }
-    let near = nearest(word);
+    let mut near = nearest(word);
+    near.extend(code::nearest(word));
+    if near.is_empty() {
+        format!("{shown}: neither a finding's id nor a code that is known: see `wsusprobe list`")
+    } else {
+        format!(
+            "{shown}: neither a finding's id nor a code that is known; the nearest are {}",
+            near.join(", ")
+        )
+    }
+}
+
+/// Why an id is none of a finding.
+pub fn no_finding(id: &str) -> String {
+    let shown = clean(&id.chars().take(80).collect::<String>());
+    let near = nearest(id);
     if near.is_empty() {
         format!("{shown}: no finding has this id: see `wsusprobe list`")
     } else {
         format!("{shown}: no finding has this id; the nearest are {}", near.join(", "))
     }
-}
-
-/// Whether a word is a code in one of its spellings: `0x80072EE2`, `-2147012894`, `SEC_E_…`, `event:10022`.
-fn is_code(word: &str) -> bool {
-    let digits = word.trim_start_matches('-');
-    let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    ["0x", "0X", "win32:", "event:", "http:"].iter().any(|prefix| word.starts_with(prefix))
-        || (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-        || (word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit()))
-        || (word.contains('_') && word.chars().all(name))
 }
 
 /// At most five ids that a word may have meant: those of that name in any layer, then the nearest in spelling.
@@ -176,7 +208,7 @@ fn nearest(word: &str) -> Vec<&'static str> {
 }
 
 /// How many characters have to be changed, added or left out (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {
@@ -198,13 +230,13 @@ mod tests {
     #[test]
     fn every_id_can_be_explained_without_a_placeholder_left() {
         for entry in pages::ids() {
-            let text = explain(entry.id, false).unwrap();
+            let text = page(entry.id, false).unwrap();
             for mark in ["{host}", "{port}", "{subject}", "```", "\n## "] {
                 assert!(!text.contains(mark), "{}: {mark}\n{text}", entry.id);
             }
             assert_eq!(text.contains("not diagnosed yet"), !entry.due, "{}", entry.id);
         }
-        assert_eq!(explain("nothing/such", false), None);
+        assert_eq!(page("nothing/such", false), None);
     }
 
     #[test]
@@ -217,12 +249,29 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_told_from_ids() {
-        for code in ["0x80072EE2", "-2147012894", "10022", "80072EE2", "SEC_E_UNTRUSTED_ROOT", "event:10022"]
-        {
-            assert!(unknown(code).contains("not explained yet"), "{code}");
-        }
-        assert!(!unknown("trust/none").contains("codes"));
+    fn what_is_unknown_is_told_as_what_it_reads_like() {
+        assert!(unknown("0x8024ABCD").contains("Windows Update agent"));
+        assert!(unknown("0xC0FFEE00").contains("no meaning of this code"));
+        assert!(unknown("WININET_E_TIMEOUTS").contains("WININET_E_TIMEOUT"));
+        assert!(unknown("trust/missing-intermediat").contains("trust/missing-intermediate"));
+        assert!(!no_finding("WININET_E_TIMEOUTS").contains("WININET_E_TIMEOUT,"));
+        let hostile = format!("\u{1b}[31m{}", "x".repeat(10_000));
+        let says = unknown(&hostile);
+        assert!(says.len() < 400 && !says.chars().any(char::is_control), "{says:?}");
+    }
+
+    #[test]
+    fn several_words_are_several_pages_or_one_code() {
+        let words = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
+        let both = explain(&words("dial/refused 0x80072EE2"), false).unwrap();
+        assert!(both.contains("dial/refused  (") && both.contains("WININET_E_TIMEOUT"));
+        let event = explain(&words("event 10022"), false).unwrap();
+        assert!(event.contains("HealthCoreCatalogSyncRed") && !event.contains("WSAEINVAL"));
+        assert!(explain(&words("386 10022"), false).unwrap().contains("WSAEINVAL"));
+        let both = explain(&words("UssCommunicationError 10022"), false).unwrap();
+        assert!(both.contains("SynchronizationError:10") && both.contains("WSAEINVAL"));
+        assert!(explain(&words("386 nothing/such"), false).is_err());
+        assert!(explain(&words("HTTP 407 10022"), false).unwrap_err().starts_with("HTTP: "));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line: parsed, lowered once into settings, run, and answered with a report and an exit code.
 
 mod args;
+mod code;
 mod collect;
 mod explain;
 mod password;
@@ -85,13 +86,13 @@ fn run(line: Vec<OsString>) -> End {
     let config = cli.flags.config.clone().or_else(|| variable("WSUSPROBE_CONFIG").map(PathBuf::from));
     match cli.command.unwrap_or(Command::Diagnose { files: Vec::new() }) {
         Command::List => print(&explain::list()),
-        Command::Explain { id } => {
+        Command::Explain { what } => {
             // A variable or a file that is wrong does not keep anyone from reading a page.
             let environment = Given::from_environment(&variable).unwrap_or_default();
             let when = flags.over(environment).color.unwrap_or(Colour::Auto);
-            match explain::explain(&id, colour(when, &io::stdout())) {
-                Some(page) => print(&page),
-                None => refuse(&explain::unknown(&id)),
+            match explain::explain(&what, colour(when, &io::stdout())) {
+                Ok(page) => print(&page),
+                Err(why) => refuse(&why),
             }
         }
         Command::Config(ConfigCommand::Init) => init(config.as_deref()),
@@ -230,7 +231,7 @@ fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     // A finding that does not exist cannot be suppressed: a misspelt id would hide nothing, and nobody would see it.
     let named = settings.suppress.iter().map(|entry| entry.split('=').next().unwrap_or(entry));
     if let Some(id) = named.into_iter().find(|id| catalogue::entry(id).is_none()) {
-        return refuse(&format!("--suppress: {}", explain::unknown(id)));
+        return refuse(&format!("--suppress: {}", explain::no_finding(id)));
     }
     // Suites alone are no question of trust: the machine's store is not read for them.
     let alone = matches!(job, Job::Tls(..)) && settings.suites;

@@ -1,6 +1,7 @@
 //! What happened before, and what text alone leaves open.
 
 use super::{Given, Seen, note, place};
+use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{Layer, NameAnswer};
 use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
@@ -142,7 +143,10 @@ fn word(failure: &LoggedFailure) -> String {
         LoggedFailure::SoapFault { code } => format!("the SOAP fault {code}"),
         LoggedFailure::ContentType { content_type } => format!("an answer of type {content_type}"),
         LoggedFailure::Timeout => "an operation that took too long".into(),
-        LoggedFailure::Code { code } => format!("code {code}"),
+        LoggedFailure::Code { code } => match codes::hresult(code).and_then(codes::short) {
+            Some((symbol, meaning)) => format!("code {code} ({symbol}: {})", meaning.trim_end_matches('.')),
+            None => format!("code {code}"),
+        },
     }
 }
 
@@ -405,5 +409,20 @@ fn port_tests(seen: &Seen, given: &mut Given) {
                 vec![fact.id.clone()],
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logged_code_is_named_where_it_is_known() {
+        let says = |code: &str| word(&LoggedFailure::Code { code: code.into() });
+        let known = says("0x8024402C");
+        assert!(known.starts_with("code 0x8024402C (WU_E_PT_WINHTTP_NAME_NOT_RESOLVED: "), "{known}");
+        assert!(known.ends_with(')') && !known.contains(".)"), "{known}");
+        assert_eq!(says("0x80249999"), "code 0x80249999");
+        assert_eq!(says("0x80072F90"), "code 0x80072F90", "from memory");
     }
 }

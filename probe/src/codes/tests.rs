@@ -1,0 +1,292 @@
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::rules::catalogue;
+
+fn keys(text: &str) -> Vec<String> {
+    lookup(text).iter().map(|entry| entry.key.to_string()).collect()
+}
+
+#[test]
+fn every_line_of_the_tables_is_read() {
+    let lines = rows(CODES).count() + rows(EVENTS).count();
+    assert_eq!(entries().len(), lines);
+    assert!(lines > 1_290, "{lines}");
+    let mut seen = HashSet::new();
+    for entry in entries() {
+        assert!(!entry.meaning.trim().is_empty() && entry.meaning.ends_with('.'), "{entry:?}");
+        assert!(!entry.meaning.chars().any(char::is_control), "{entry:?}");
+        // Event 18456 is one thing, SQL Server's number another; a code's two meanings have different symbols.
+        assert!(seen.insert((entry.key, entry.symbols.clone())), "{} twice", entry.key);
+    }
+}
+
+#[test]
+fn findings_and_pages_name_ids_of_the_catalogue() {
+    for (name, area) in areas() {
+        assert!(!area.not.is_empty() && !area.first.is_empty(), "{name}");
+        for id in &area.findings {
+            assert!(catalogue::entry(id).is_some(), "{name}: {id}");
+        }
+    }
+    for (key, page) in PAGES {
+        let entry = entries().iter().find(|entry| entry.key == key).unwrap();
+        assert_eq!(entry.page(), Some(page));
+        for heading in [
+            "## On the server",
+            "## On a client",
+            "## What it does not prove",
+            "## Likely findings",
+            "## First checks",
+            "## Never",
+        ] {
+            assert!(page.contains(heading), "{key}: {heading}");
+        }
+        let ids = page.split('`').skip(1).step_by(2).filter(|word| {
+            word.contains('/') && !word.contains([' ', ':']) && !word.starts_with("http")
+                || word.starts_with("http/")
+        });
+        let mut linked = 0;
+        for id in ids {
+            linked += 1;
+            assert!(catalogue::entry(id).is_some(), "{key}: {id}");
+        }
+        assert!(linked > 2, "{key}");
+        assert!(
+            page.contains("says nothing") || page.contains("anything about the server's synchronization")
+        );
+    }
+}
+
+#[test]
+fn a_code_is_found_in_the_spellings_of_logs() {
+    for spelling in [
+        "0x80072EE2",
+        "0X80072ee2",
+        "80072ee2",
+        "-2147012894",
+        "2147954402",
+        "win32:12002",
+        "hr=80072ee2",
+        "hr = 0x80072EE2,",
+        "(80072EE2)",
+        "[0x80072ee2].",
+        "error 0x80072EE2",
+        "HRESULT: 0x80072EE2",
+        "0xFFFFFFFF80072EE2",
+        "WININET_E_TIMEOUT",
+        "error_winhttp_timeout",
+        "  0x80072EE2 ",
+    ] {
+        assert_eq!(keys(spelling), ["0x80072EE2"], "{spelling}");
+    }
+    assert_eq!(keys("12002"), ["event:12002", "0x80072EE2"]);
+    assert_eq!(keys("0x2EE2"), ["0x80072EE2"]);
+    assert_eq!(keys("10060"), ["0x8007274C"]);
+    assert_eq!(keys("HRESULT_FROM_WIN32(ERROR_ACCESS_DENIED)"), ["0x80070005"]);
+    assert_eq!(keys("2149122451"), ["0x80190193"]);
+}
+
+#[test]
+fn a_bare_number_has_every_meaning_and_a_word_chooses() {
+    assert_eq!(keys("10022"), ["event:10022", "0x80072726"]);
+    assert_eq!(keys("event:10022"), ["event:10022"]);
+    assert_eq!(keys("EventId=10022"), ["event:10022"]);
+    assert_eq!(keys("Event ID 10022"), ["event:10022"]);
+    assert_eq!(keys("win32:10022"), ["0x80072726"]);
+    assert_eq!(keys("503"), ["event:503", "http:503"]);
+    assert_eq!(keys("http:503"), ["http:503"]);
+    assert_eq!(keys("HTTP 407"), ["http:407"]);
+    assert_eq!(keys("HTTP/1.1 407 Proxy Authentication Required"), ["http:407"]);
+    assert_eq!(keys("HTTP status 403.4"), ["http:403.4"]);
+    assert_eq!(keys("403.4"), ["http:403.4"]);
+    assert_eq!(keys("18456"), ["event:18456", "sql:18456"]);
+    assert_eq!(keys("SqlException.Number=-2"), ["sql:-2"]);
+    assert_eq!(keys("SCHANNEL event 36887"), ["event:36887"]);
+    assert!(
+        keys("http:10022").is_empty() && keys("event:80072EE2").is_empty() && keys("win32 http 5").is_empty()
+    );
+}
+
+#[test]
+fn names_are_found_in_any_case() {
+    assert_eq!(keys("UssCommunicationError"), ["SynchronizationError:10"]);
+    assert_eq!(keys("USSCommunicationError: WebException: The remote name"), ["SynchronizationError:10"]);
+    assert_eq!(keys("SynchronizationError:10"), ["SynchronizationError:10"]);
+    assert_eq!(keys("SynchronizationError: usscommunicationerror"), ["SynchronizationError:10"]);
+    assert_eq!(keys("InvalidCookie"), ["soap:InvalidCookie"]);
+    assert_eq!(keys("SoapFault:ServerBusy"), ["soap:ServerBusy"]);
+    assert_eq!(keys("ErrorCode=InternalServerError"), ["http:500", "soap:InternalServerError"]);
+    assert_eq!(keys("soap:InternalServerError"), ["soap:InternalServerError"]);
+    assert_eq!(keys("HealthCoreCatalogSyncRed"), ["event:10022"]);
+    assert_eq!(keys("SoapException: Fault occurred"), ["SoapException"]);
+    assert_eq!(keys("TrustFailure"), ["TrustFailure"]);
+}
+
+#[test]
+fn one_number_with_two_names_shows_both() {
+    let names: Vec<_> = lookup("12175").iter().map(|entry| entry.symbols[0]).collect();
+    assert_eq!(names, ["ERROR_WINHTTP_SECURE_FAILURE", "WININET_E_DECODING_FAILED"]);
+    assert!(lookup("0x80072F8F")[0].page().is_some() && lookup("0x80072F8F")[1].page().is_none());
+}
+
+#[test]
+fn statuses_that_were_wrapped_are_named() {
+    let update = [400, 401, 403, 404, 405, 407, 408, 409, 410, 500, 501, 502, 503, 504, 505];
+    for (code, status) in (0x8024_4016u32..).zip(update) {
+        assert!(short(code).unwrap().1.contains(&format!("HTTP {status}")), "{code:08X}");
+    }
+    for entry in entries() {
+        if let Key::Code(code) = entry.key
+            && code >> 16 == 0x8019
+            && code & 0xFFFF >= 100
+        {
+            assert!(entry.meaning.contains(&format!("HTTP {}.", code & 0xFFFF)), "{code:08X}");
+        }
+    }
+    assert_eq!(keys("0x801901AD"), ["http:429"], "no code of its own");
+}
+
+#[test]
+fn what_is_from_memory_stays_marked() {
+    assert!(lookup("sql:1105")[0].from_memory && lookup("event:7042")[0].from_memory);
+    assert!(lookup("403.4")[0].from_memory && !lookup("0x80072EE2")[0].from_memory);
+}
+
+#[test]
+fn a_short_answer_has_name_and_meaning() {
+    assert_eq!(short(0x8024_402C).unwrap().0, "WU_E_PT_WINHTTP_NAME_NOT_RESOLVED");
+    assert_eq!(short(12002), short(0x8007_2EE2));
+    assert_eq!(short(0xC0FF_EE00), None);
+    assert!(lookup("0x80072F90")[0].from_memory && short(0x8007_2F90).is_none());
+}
+
+#[test]
+fn every_name_finds_its_code() {
+    for entry in entries() {
+        for symbol in &entry.symbols {
+            assert!(lookup(symbol).contains(&entry), "{symbol}");
+            assert!(lookup(&symbol.to_lowercase()).contains(&entry), "{symbol}");
+        }
+        assert!(lookup(&entry.key.to_string()).contains(&entry), "{}", entry.key);
+    }
+}
+
+fn spellings(code: u32) -> Vec<String> {
+    let signed = code.cast_signed();
+    let mut all = vec![
+        format!("0x{code:08X}"),
+        format!("0x{code:x}"),
+        format!("{code:08x}"),
+        format!("{code:08X}"),
+        code.to_string(),
+        signed.to_string(),
+        format!("hr={code:08x}"),
+        format!("({code:08X})"),
+        format!("HRESULT: 0x{code:08X}."),
+        format!("error 0x{code:08x}"),
+        format!("0x{:016X}", i64::from(signed)),
+    ];
+    if code >> 16 == 0x8007 {
+        all.extend([(code & 0xFFFF).to_string(), format!("win32:{}", code & 0xFFFF)]);
+    }
+    all
+}
+
+#[test]
+fn every_code_in_every_spelling_finds_its_meaning() {
+    for entry in entries() {
+        if let Key::Code(code) = entry.key {
+            for spelling in spellings(code) {
+                assert!(lookup(&spelling).contains(&entry), "{spelling}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in any::<String>(), word in "[a-z0-9x:=.( -]{0,40}") {
+        for text in [&text, &word] {
+            for entry in lookup(text) {
+                prop_assert!(!entry.meaning.is_empty());
+            }
+        }
+    }
+}
+
+/// The tables that codes and events were taken from are not part of the project: `WSUSPROBE_SHARED` names the folder that
+/// holds `reference/`.
+#[test]
+fn nothing_of_the_reference_is_missing_and_no_text_is_its() {
+    #[allow(clippy::disallowed_methods, reason = "tests may read the environment")]
+    let Some(shared) = std::env::var_os("WSUSPROBE_SHARED") else {
+        println!("skipped: WSUSPROBE_SHARED is not set");
+        return;
+    };
+    let read = |name: &str| {
+        let file = std::path::Path::new(&shared).join("reference").join(name);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let plain = |text: &str| {
+        let words: Vec<String> = text
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_string)
+            .collect();
+        words.join(" ")
+    };
+    let mut theirs: HashMap<String, String> = HashMap::new();
+    let mut count = 0;
+    for row in table(&read("error_codes.csv")) {
+        let (code, symbol, meaning) = (&row[0], &row[1], &row[2]);
+        let found = lookup(code);
+        assert!(!found.is_empty(), "{code} {symbol}");
+        if symbol.contains('_') {
+            assert!(lookup(symbol).iter().any(|entry| found.contains(entry)), "{code} {symbol}");
+        }
+        theirs.insert(plain(meaning), code.clone());
+        count += 1;
+    }
+    assert!(count > 1_200, "{count}");
+    for row in table(&read("events.csv")) {
+        let found = lookup(&format!("event:{}", row[0]));
+        assert!(
+            found
+                .iter()
+                .any(|entry| matches!(entry.family, Family::Event { source, .. } if source == row[1]))
+        );
+        theirs.extend([(plain(&row[6]), row[0].clone()), (plain(&row[7]), row[0].clone())]);
+    }
+    for entry in entries() {
+        let same = theirs.get(&plain(entry.meaning));
+        assert_eq!(same, None, "{}: {}", entry.key, entry.meaning);
+    }
+}
+
+/// The rows of a CSV without its heading: quoted fields, quotes doubled in them.
+fn table(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                field.push('"');
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut field)),
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut row));
+            }
+            '\r' if !quoted => {}
+            c => field.push(c),
+        }
+    }
+    rows.remove(0);
+    rows
+}
