@@ -212,8 +212,7 @@ fn code_page(bytes: &[u8]) -> Page {
     for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| **byte >= 0x80) {
         all += 1;
         let (before, after) = (at > 0 && high(at - 1), high(at + 1));
-        together +=
-            usize::from(before && after || before && high(at.wrapping_sub(2)) || after && high(at + 2));
+        together += usize::from(before && (after || high(at.wrapping_sub(2))) || after && high(at + 2));
         match byte {
             0x80..=0xaf => console_cyrillic += 1,
             0xc0..=0xdf | 0xf2..=0xff => windows_cyrillic += 1,

@@ -9,6 +9,8 @@ use super::scan::Scanner;
 use super::when::{Order, written};
 use super::{Found, Kind, line_number};
 
+/// The most records that are reported as no records.
+const PROBLEMS: usize = 20;
 /// The longest record that is put together from lines, in bytes.
 const RECORD: usize = 256 * 1024;
 
@@ -102,7 +104,7 @@ struct Pending {
     line: u64,
     /// Whether a quote is open.
     open: bool,
-    /// It is longer than what is kept.
+    /// It is longer than what is kept: the rest is passed over up to the next record.
     over: bool,
 }
 
@@ -127,10 +129,7 @@ pub(super) fn read(
                 break;
             }
         };
-        let mut number = block.line;
-        for line in block.bytes.split_inclusive(|&byte| byte == b'\n') {
-            let here = number;
-            number += 1;
+        for (here, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
             let bare = line.strip_suffix(b"\n").unwrap_or(line);
             let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
             if heading {
@@ -138,10 +137,13 @@ pub(super) fn read(
                 heading = bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ");
                 continue;
             }
-            if pending.open && (pending.over || begins(bare, &columns)) {
+            if pending.open && begins(bare, &columns) {
                 // A quote that nobody closed: what began there is lost, what begins here is not.
                 lost(&pending, found);
                 pending = Pending::default();
+            }
+            if pending.over {
+                continue;
             }
             if !pending.open {
                 if bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ") {
@@ -153,7 +155,7 @@ pub(super) fn read(
             }
             pending.bytes.extend_from_slice(bare);
             pending.open ^= open(bare);
-            pending.over = pending.bytes.len() > RECORD;
+            pending.over = pending.bytes.len() > RECORD && pending.open;
             if !pending.open {
                 record(&pending, &columns, scanner, events, found);
             }
@@ -204,6 +206,9 @@ fn record(
     let Ok(id) = get(Some(columns.id)).parse::<u32>() else {
         let expected = format!("a record of {} fields with an event's number", columns.fields);
         let why = format!("one of {} fields", values.len());
+        if found.problems.len() >= PROBLEMS {
+            return;
+        }
         return found.problem(line_number(pending.line), &expected, why);
     };
     let provider = get(Some(columns.provider));

@@ -89,10 +89,8 @@ pub(super) fn read(blocks: &mut Blocks<'_>, found: &mut Found) -> io::Result<()>
     let result = loop {
         match blocks.next() {
             Ok(Some(block)) => {
-                let mut number = block.line;
-                for line in block.bytes.split_inclusive(|&byte| byte == b'\n') {
+                for (number, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
                     answers.line(number, line);
-                    number += 1;
                 }
             }
             Ok(None) => break Ok(()),
