@@ -21,7 +21,7 @@ pub(super) struct Copied<'a> {
 
 /// A label and its value.
 static LABEL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\s{0,8}(\p{L}[^:\r\n]{0,40}?)[ \u{a0}]?:(?:\s+(\S.*?))?\s*$").expect("fixed pattern")
+    Regex::new(r"^\s{0,8}(\p{L}[^:\r\n]{0,40}?)[ \u{a0}]?:\s*(\S.*?)?\s*$").expect("fixed pattern")
 });
 static SYSTEM_TIME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"SystemTime=["']([^"']{10,40})["']"#).expect("fixed pattern"));

@@ -359,6 +359,8 @@ pub(super) struct Blocks<'a> {
     skipping: bool,
     /// Whether the last byte seen ended a line.
     at_start: bool,
+    /// An error that is told once what came before it was handed out.
+    trouble: Option<io::Error>,
 }
 
 /// Some whole lines.
@@ -371,14 +373,24 @@ pub(super) struct Block<'a> {
 
 impl<'a> Blocks<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
-        Blocks { source, buffer: Vec::new(), used: 0, line: 1, skipping: false, at_start: true }
+        Blocks {
+            source,
+            buffer: Vec::new(),
+            used: 0,
+            line: 1,
+            skipping: false,
+            at_start: true,
+            trouble: None,
+        }
     }
 
     /// The next block; none at the end. An error ends the file, what came before it is kept.
     pub(super) fn next(&mut self) -> io::Result<Option<Block<'_>>> {
         self.buffer.drain(..self.used);
         self.used = 0;
-        let mut trouble = None;
+        if let Some(error) = self.trouble.take() {
+            return Err(error);
+        }
         let mut ended = false;
         while self.buffer.len() < BLOCK {
             match self.source.more(&mut self.buffer) {
@@ -389,7 +401,7 @@ impl<'a> Blocks<'a> {
                 }
                 Err(error) if self.buffer.is_empty() => return Err(error),
                 Err(error) => {
-                    trouble = Some(error);
+                    self.trouble = Some(error);
                     break;
                 }
             }
@@ -406,13 +418,13 @@ impl<'a> Blocks<'a> {
             }
         }
         if self.skipping || self.buffer.is_empty() {
-            return match trouble {
+            return match self.trouble.take() {
                 Some(error) => Err(error),
                 None => Ok(None),
             };
         }
         let line = self.line;
-        let cut = if ended || trouble.is_some() {
+        let cut = if ended || self.trouble.is_some() {
             self.buffer.len()
         } else {
             match boundary(&self.buffer) {

@@ -25,8 +25,9 @@ pub(super) struct Columns {
     time: Option<usize>,
     message: Option<usize>,
     computer: Option<usize>,
-    /// Records begin at once: the head was lost.
-    pub(super) order: Option<Order>,
+    /// Every field is in quotes, as PowerShell writes them.
+    quoted: bool,
+    order: Option<Order>,
 }
 
 /// The columns of a file that begins as such an export does.
@@ -34,6 +35,7 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
     let mut lines = head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("#TYPE "));
     let first = lines.next()?;
     let order = super::when::order(head);
+    let quoted = first.starts_with('"');
     for delimiter in [b',', b';', b'\t'] {
         let names = fields(first.as_bytes(), delimiter)?;
         if names.len() < 4 || names.len() > 64 {
@@ -53,6 +55,7 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
                 time: of(&["TimeCreated", "TimeGenerated", "TimeWritten"]),
                 message: of(&["Message"]),
                 computer: of(&["MachineName", "Computer"]),
+                quoted,
                 order,
             });
         }
@@ -71,6 +74,7 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
                 time: Some(1),
                 message: Some(5),
                 computer: None,
+                quoted,
                 order,
             });
         }
@@ -169,6 +173,9 @@ pub(super) fn read(
 
 /// Whether a line is a whole record, or the beginning of one, by itself.
 fn begins(line: &[u8], columns: &Columns) -> bool {
+    if columns.quoted != line.starts_with(b"\"") {
+        return false;
+    }
     // Cheap first: lines of a message seldom have as many delimiters.
     if memchr::memchr_iter(columns.delimiter, line).count() + 1 < columns.fields.min(columns.id + 2) {
         return false;

@@ -42,7 +42,7 @@ use crate::report::Report;
 
 pub use client::OwnClient;
 pub use statement::*;
-pub use view::{FactView, FailureView};
+pub use view::{FactView, FailureView, synchronizes};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
 const DOCUMENT: usize = 64 * 1024 * 1024;

@@ -560,7 +560,7 @@ impl Scanner {
             "\"GetUpdateServer\"",
             "WSUS administration console",
         ]) || WSUS_COMMAND.is_match(first);
-        if console && self.console.is_none() {
+        if console && self.console.is_none() && head.process.is_empty() {
             self.console = Some((line, shown(first.trim(), EXCERPT)));
         }
         self.synchronization |= has(&[
@@ -807,8 +807,9 @@ impl Scanner {
     /// Hands over what was gathered. `lines` is the length of the file.
     pub(super) fn finish(mut self, lines: u64, found: &mut Found) {
         let beginning = self.beginning.clone();
-        let foreign =
-            !self.synchronization && (self.console.is_some() || self.client.is_some() || self.client_text);
+        let foreign = !self.synchronization
+            && !self.known_kind
+            && (self.console.is_some() || self.client.is_some() || self.client_text);
         if foreign {
             // What the console or a client met says nothing about synchronization.
             self.failures.clear();

@@ -37,7 +37,7 @@ pub fn zip(entries: &[Entry<'_>]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for entry in entries {
         let packed = if entry.deflated {
-            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
             encoder.write_all(entry.content).unwrap();
             encoder.finish().unwrap()
         } else {
