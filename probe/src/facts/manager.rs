@@ -33,12 +33,13 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether a file begins as one of these logs does.
 pub(super) fn recognise(head: &str) -> bool {
-    let (mut lines, mut known) = (0, 0);
-    for line in head.lines().filter(|line| !line.trim().is_empty()).take(400) {
-        lines += 1;
-        known += usize::from(line.starts_with("<![LOG[") || line.contains("]LOG]!>") || line.contains("$$<"));
-    }
-    known > 0 && known * 2 >= lines
+    let is = |line: &str| line.starts_with("<![LOG[") || line.contains("]LOG]!>") || line.contains("$$<");
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty()).take(400).map(is);
+    // Stacks below an entry may outnumber entries.
+    let first = lines.next().unwrap_or(false);
+    let (all, known) =
+        lines.fold((1, usize::from(first)), |(all, known), is| (all + 1, known + usize::from(is)));
+    known > 0 && (first && known * 20 >= all || known * 2 >= all)
 }
 
 /// Reads a log to its end.

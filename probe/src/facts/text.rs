@@ -92,7 +92,7 @@ fn entries(page: &Page, scanner: &mut Scanner) {
 }
 
 /// The most pairs of lines that are looked at together in one file.
-const PAIRS: usize = 20_000;
+const PAIRS: usize = 5_000;
 
 /// Failures that a console's width or a mail program has broken over two lines.
 fn broken(page: &Page, scanner: &mut Scanner, pairs: &mut usize) {
