@@ -118,10 +118,45 @@ fn log_of_a_hundred_megabytes(c: &mut Criterion) {
     group.finish();
 }
 
+/// A support folder: logs, configurations, and much that is nothing known.
+fn folder_of_two_thousand_files(c: &mut Criterion) {
+    const FILES: usize = 2000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let log =
+        "2026-06-15 03:00:13.949 UTC\tError\tWsusService.49\tA.B\tSystem.Net.WebException: x\r\n".repeat(400);
+    let answers = format!(
+        "#Software: Microsoft Internet Information Services 10.0\r\n#Fields: date time cs-uri-stem sc-status\r\n{}",
+        "2026-06-15 03:00:13 /ClientWebService/client.asmx 200\r\n".repeat(400)
+    );
+    let noise: Vec<u8> = (0..30_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    for number in 0..FILES {
+        let inner = folder.path().join(format!("{}", number % 40));
+        std::fs::create_dir_all(&inner).expect("a folder");
+        let content: &[u8] = match number % 4 {
+            0 => log.as_bytes(),
+            1 => answers.as_bytes(),
+            2 => b"SyncFromMicrosoftUpdate : True\r\nUseProxy : False\r\n",
+            _ => &noise,
+        };
+        std::fs::write(inner.join(format!("{number}.txt")), content).expect("room for a file");
+    }
+    c.bench_function("folder of 2000 files", |b| {
+        b.iter(|| {
+            let ran = Command::new(PROGRAM)
+                .args(["diagnose", "--no-network", "--trust", "none", "-q"])
+                .arg(folder.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            assert!(ran.is_ok());
+        });
+    });
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(4));
     targets = start_of_the_program, a_code_explained, world_started, healthy_diagnosis, rules_on_ten_thousand_observations,
-        log_of_a_hundred_megabytes
+        log_of_a_hundred_megabytes, folder_of_two_thousand_files
 }
 criterion_main!(benches);

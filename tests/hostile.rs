@@ -511,6 +511,60 @@ fn a_binary_file() {
     refused(&diagnosed(&[("noise.bin", &noise)]), 65, &["noise.bin: expected "]);
 }
 
+/// A gigabyte that takes no room on disk: a hole within a log is one line of it.
+#[test]
+fn a_line_of_a_gigabyte() {
+    use std::io::{Seek, SeekFrom, Write};
+    let line = "2026-06-15 10:00:00.000 UTC\tError\tWsusService.20\tA.B\tSystem.Net.WebException: The operation has timed out\r\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("SoftwareDistribution.log");
+    let mut file = std::fs::File::create(&path).expect("a file");
+    file.write_all(line.repeat(1000).as_bytes()).expect("room for lines");
+    file.seek(SeekFrom::Current(1 << 30)).expect("a hole");
+    file.write_all(format!("\r\n{line}").as_bytes()).expect("room for a line");
+    let arguments = ["diagnose", "--no-network", "--trust", "none", "-q", "--output", "json"];
+    let ran = run(Command::new(PROGRAM).args(arguments).arg(&path), Duration::from_secs(60));
+    assert_eq!(ran.code, Some(3), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("\"count\": 1001"), "{}", ran.stdout);
+    #[cfg(target_os = "linux")]
+    assert!(ran.peak.is_some_and(|peak| peak <= MOST_KIB), "{:?}", ran.peak);
+}
+
+#[test]
+fn ten_gigabytes_of_which_the_beginning_is_known() {
+    for begin in [&b""[..], b"PK\x03\x04\x14\0", b"ElfFile\0"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = write(folder.path(), "large", begin);
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_len(10 << 30))
+            .expect("a file with a hole");
+        let ran = run(
+            Command::new(PROGRAM).args(["diagnose", "--no-network", "--trust", "none", "-q"]).arg(&path),
+            DEADLINE,
+        );
+        sane(&ran);
+        assert!(ran.code == Some(65) || begin == b"ElfFile\0", "{:?}\n{}", ran.code, ran.stderr);
+    }
+}
+
+#[test]
+fn a_folder_of_files_that_are_none_is_told_in_a_few_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for number in 0..300 {
+        write(folder.path(), &format!("{number}.txt"), "to buy: milk\n");
+    }
+    write(folder.path(), "config.txt", CONFIGURATION);
+    let arguments = ["diagnose", "--no-network", "--trust", "none", "-q"];
+    let ran = run(Command::new(PROGRAM).args(arguments).arg(folder.path()), DEADLINE);
+    sane(&ran);
+    assert!(matches!(ran.code, Some(1..=3)), "{:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 21, "{}", ran.stderr);
+    assert!(ran.stdout.lines().count() < 150, "{}", ran.stdout);
+    assert!(ran.stdout.contains("295 more of them"), "{}", ran.stdout);
+}
+
 const CONFIGURATION: &str = "SyncFromMicrosoftUpdate : True\r\nMUUrl : https://sws.update.microsoft.com\r\n\
      RedirectorChangeNumber : 4002\r\nUseProxy : True\r\nProxyName : proxy.example.test\r\nProxyServerPort : 8080\r\n";
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::collect::{self, Wanted};
 use crate::diagnosis;
 use crate::evidence::{Evidence, Observation, PathInfo, Target};
-use crate::facts::{self, Fact, FactView, Input, Reading, Statement};
+use crate::facts::{self, Fact, FactView, Input, Problem, Reading, Statement};
 use crate::plan;
 use crate::report::Report;
 use crate::settings::Settings;
@@ -116,9 +116,7 @@ pub async fn diagnose_inputs(
         return Err(RunError::NoInput { says });
     };
     let Reading { facts, saved, problems, .. } = reading;
-    for problem in &problems {
-        observer.trouble(&problem.to_string());
-    }
+    tell(&problems, observer);
     let usable = facts.iter().any(|fact| !matches!(fact.statement, Statement::Unreadable { .. }));
     match saved.as_slice() {
         [] if !usable => Err(RunError::NoInput { says: "none of the files could be used".into() }),
@@ -156,12 +154,24 @@ pub async fn tls(
 ) -> Result<Report, RunError> {
     let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
     let Reading { facts, problems, .. } = facts::read(&inputs);
-    for problem in &problems {
-        observer.trouble(&problem.to_string());
-    }
+    tell(&problems, observer);
     let paths = plan::tls(settings, &FactView::new(&facts), target);
     let evidence = walk::walk(settings, store, facts, paths, observer).await;
     Ok(judged(evidence))
+}
+
+/// The most troubles that are told one by one while the run goes on: the report has them all.
+const TOLD: usize = 20;
+
+fn tell(problems: &[Problem], observer: &dyn Observer) {
+    for problem in problems.iter().take(TOLD) {
+        observer.trouble(&problem.to_string());
+    }
+    if problems.len() > TOLD {
+        let rest = problems.len() - TOLD;
+        observer
+            .trouble(&format!("{rest} more files or parts of them could not be used; the report names each"));
+    }
 }
 
 fn judged(evidence: Evidence) -> Report {

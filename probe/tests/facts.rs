@@ -485,7 +485,7 @@ fn configuration_manager_and_events_tell_of_synchronization_too() {
     let manager = reading("wsyncmgr.log");
     assert_eq!(
         failures(&manager),
-        [(1, "", &host("sws.update.microsoft.com"), Some(Phase::FirstContact), 1)]
+        [(1, "SMS_WSUS_SYNC_MANAGER", &host("sws.update.microsoft.com"), Some(Phase::FirstContact), 1)]
     );
     assert!(manager.facts.iter().any(|fact| matches!(&fact.statement, Statement::LogSync { event: SyncEvent::Failed, reason }
         if reason == "UssCommunicationError: WebException: The remote name could not be resolved: 'sws.update.microsoft.com'")));
@@ -601,16 +601,16 @@ fn what_is_no_evidence_is_said_to_be_none() {
         |content: &[u8]| text(content.to_vec()).problems.iter().map(|p| p.found.clone()).collect::<Vec<_>>();
     assert_eq!(found(b""), ["an empty file"]);
     assert_eq!(found(b" \r\n\r\n"), ["an empty file"]);
-    assert_eq!(found(b"PK\x03\x04...."), ["a zip archive"]);
-    assert_eq!(found(b"ElfFile\0...."), ["a binary event log (.evtx)"]);
+    assert_eq!(found(b"PK\x03\x04...."), ["a damaged one (Missing end of central directory)"]);
+    assert_eq!(found(b"ElfFile\0...."), ["one that ends in its header"]);
     assert_eq!(found(b"MZ\x90\0\x03\0"), ["a Windows program or library"]);
     assert_eq!(found(b"MSCF\0\0\0\0"), ["a cabinet"]);
     assert_eq!(found(b"abc\0\x01\x02"), ["an unknown binary format"]);
     assert_eq!(found(b"to buy:\x07 milk\n"), ["text of another kind that begins `to buy:\\u{7} milk`"]);
     assert_eq!(found(b"{\"a\": 1}"), ["JSON of another kind"]);
-    let folder = read(&[Input::file(env!("CARGO_MANIFEST_DIR")), Input::file("/nowhere/at all")]);
-    let words: Vec<&str> = folder.problems.iter().map(|problem| problem.found.as_str()).collect();
-    assert_eq!(words, ["a folder (hand over the files in it)", "no such file"]);
+    let missing = read(&[Input::file("/nowhere/at all")]);
+    let words: Vec<&str> = missing.problems.iter().map(|problem| problem.found.as_str()).collect();
+    assert_eq!(words, ["no such file"]);
     let odd = read(&[Input::bytes("a\nb", "")]);
     assert!(!problems(&odd)[0].contains('\n'));
     // One file's trouble costs the others nothing.

@@ -12,7 +12,7 @@ use wsusprobe::step::proxy;
 pub type Target = fn(&[u8]);
 
 /// The target of each name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("records", records),
     ("server_hello", server_hello),
     ("policy_registry", policy),
@@ -22,6 +22,10 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("challenge", challenge_list),
     ("ntlm_challenge", ntlm_challenge),
     ("code", code),
+    ("containers", handed_over),
+    ("events", handed_over),
+    ("event_log", event_log),
+    ("logs", handed_over),
 ];
 
 /// A server's flight in pieces: the first byte says how long they are. What the whole is read as does not depend on
@@ -66,8 +70,9 @@ pub fn server_hello(bytes: &[u8]) {
 /// A file handed over. What it gives is bounded and fit to be printed, and every problem is among the facts.
 pub fn policy(bytes: &[u8]) {
     let reading = facts::read(&[facts::Input::bytes("x", bytes)]);
-    assert_eq!(reading.kinds.len(), 1);
-    assert!(reading.facts.len() <= 20_001);
+    // A zip archive may hold more.
+    assert!(!reading.kinds.is_empty());
+    assert!(reading.facts.len() <= 20_001 * reading.kinds.len());
     for fact in &reading.facts {
         let strings: Vec<&String> = match &fact.statement {
             facts::Statement::Registry { key, name, value } => {
@@ -94,6 +99,52 @@ pub fn policy(bytes: &[u8]) {
             assert!(!string.chars().any(char::is_control), "{string:?}");
         }
     }
+}
+
+/// Anything handed over: what it gives is bounded, and nothing in it talks to a terminal, names of files aside from
+/// those that were given.
+pub fn handed_over(bytes: &[u8]) {
+    let reading = facts::read(&[facts::Input::bytes("x", bytes)]);
+    assert!(!reading.kinds.is_empty());
+    assert!(reading.facts.len() <= 200_000);
+    for fact in &reading.facts {
+        assert!(!fact.source.file.chars().any(char::is_control), "{:?}", fact.source.file);
+        let strings: Vec<&String> = match &fact.statement {
+            facts::Statement::Event { provider, excerpt, .. } => vec![provider, excerpt],
+            facts::Statement::LogFailure { process, excerpt, .. } => vec![process, excerpt],
+            facts::Statement::LogSync { reason, .. } => vec![reason],
+            facts::Statement::ServerName { name } => vec![name],
+            facts::Statement::InstalledUpdate { update } => vec![update],
+            facts::Statement::Change { says } => vec![says],
+            facts::Statement::IisAnswer { directory, reason, .. } => vec![directory, reason],
+            facts::Statement::PastedText { excerpt } | facts::Statement::Console { excerpt } => vec![excerpt],
+            facts::Statement::Elsewhere { excerpt, .. } => vec![excerpt],
+            facts::Statement::LogEndpoint { url } => vec![url],
+            facts::Statement::Unreadable { found, .. } => vec![found],
+            _ => continue,
+        };
+        for string in strings {
+            assert!(string.len() <= 4000 && !string.chars().any(char::is_control), "{string:?}");
+        }
+    }
+}
+
+/// The records of one chunk of a binary event log, in a file and a chunk that are well-formed around them.
+pub fn event_log(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(65_536 - 512)];
+    let mut file = vec![0; 4096 + 65_536];
+    file[..8].copy_from_slice(b"ElfFile\0");
+    let chunk = &mut file[4096..];
+    chunk[..8].copy_from_slice(b"ElfChnk\0");
+    for (at, value) in [(8, 1), (16, 100), (24, 1), (32, 100), (40, 128), (44, 512)] {
+        chunk[at] = value as u8;
+        chunk[at + 1] = (value >> 8) as u8;
+    }
+    chunk[48..52].copy_from_slice(&(512 + bytes.len() as u32).to_le_bytes());
+    // No sums are asked for.
+    chunk[120] = 4;
+    chunk[512..512 + bytes.len()].copy_from_slice(bytes);
+    handed_over(&file);
 }
 
 /// What a proxy answers to CONNECT: its head, its body in chunks, and what is kept of both.

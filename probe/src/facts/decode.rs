@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Decoder, Encoding, IBM866, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// How much of a file is looked at to recognise it.
@@ -27,8 +27,8 @@ enum Coding {
 }
 
 /// A file's beginning, and the means to read it from there to its end.
-pub(super) struct Source {
-    inner: Box<dyn Read>,
+pub(super) struct Source<'a> {
+    inner: Box<dyn Read + 'a>,
     /// Bytes read already and not yet handed on.
     ahead: Vec<u8>,
     decoder: Option<Decoder>,
@@ -43,9 +43,12 @@ pub(super) struct Source {
 }
 
 /// What a file's first bytes say.
-pub(super) enum Sniffed {
+pub(super) enum Sniffed<'a> {
     /// Text, with its beginning decoded.
-    Text(Source, String),
+    Text(Source<'a>, String),
+    /// A binary event log, from its first byte on.
+    #[cfg_attr(not(feature = "evtx"), allow(dead_code))]
+    EventLog(Box<dyn Read + 'a>),
     /// Nothing but blanks, or nothing at all.
     Empty,
     /// No text; what it looks like.
@@ -53,19 +56,30 @@ pub(super) enum Sniffed {
 }
 
 /// Looks at the beginning of `inner`.
-pub(super) fn sniff(mut inner: Box<dyn Read>) -> io::Result<Sniffed> {
+pub(super) fn sniff<'a>(mut inner: Box<dyn Read + 'a>) -> io::Result<Sniffed<'a>> {
     let mut head = vec![0; HEAD];
     let mut filled = 0;
+    let mut failed = false;
     while filled < HEAD {
         match inner.read(&mut head[filled..]) {
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) if filled == 0 => return Err(error),
+            Err(error) => {
+                // What came before it is read, and then it is met again.
+                inner = Box::new(Failing(Some(error)));
+                failed = true;
+                break;
+            }
         }
     }
     head.truncate(filled);
-    let whole = filled < HEAD;
+    let whole = filled < HEAD && !failed;
+    #[cfg(feature = "evtx")]
+    if head.starts_with(EVENT_LOG) {
+        return Ok(Sniffed::EventLog(Box::new(io::Cursor::new(head).chain(inner))));
+    }
     if let Some(what) = magic(&head) {
         return Ok(Sniffed::Binary(what));
     }
@@ -106,12 +120,24 @@ pub(super) fn sniff(mut inner: Box<dyn Read>) -> io::Result<Sniffed> {
     Ok(Sniffed::Text(source, text))
 }
 
+/// What a binary event log begins with.
+const EVENT_LOG: &[u8] = b"ElfFile\0";
+
+/// An error met while the first bytes were read, given back where it stood.
+pub(super) struct Failing(pub(super) Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// What well-known bytes a file begins with.
 fn magic(head: &[u8]) -> Option<&'static str> {
     const KNOWN: [(&[u8], &str); 12] = [
         (b"PK\x03\x04", "a zip archive"),
         (b"PK\x05\x06", "an empty zip archive"),
-        (b"ElfFile\0", "a binary event log (.evtx)"),
+        (EVENT_LOG, "a binary event log (.evtx)"),
         (b"MSCF", "a cabinet"),
         (b"\x1f\x8b", "a gzip archive"),
         (b"7z\xbc\xaf", "a 7-Zip archive"),
@@ -153,7 +179,8 @@ fn coding(head: &[u8]) -> (Coding, usize) {
     (Coding::Bytes, 0)
 }
 
-/// One or more lines as text: UTF-8, or else the code page of western Windows.
+/// One or more lines as text: UTF-8, or else the code page that their letters speak for. A wrong guess costs letters
+/// above ASCII, and nothing that any form is told by.
 pub(super) fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -161,11 +188,61 @@ pub(super) fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
         Err(error) if error.error_len().is_none() && error.valid_up_to() + 4 > bytes.len() => {
             String::from_utf8_lossy(bytes)
         }
-        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+        Err(_) => match code_page(bytes) {
+            Page::Windows(encoding) => encoding.decode_without_bom_handling(bytes).0,
+            Page::Console(table) => Cow::Owned(oem_cp::decode_string_complete_table(bytes, table)),
+        },
     }
 }
 
-impl Source {
+/// A code page.
+enum Page {
+    Windows(&'static Encoding),
+    Console(&'static [char; 128]),
+}
+
+/// Cyrillic letters stand beside each other; western ones above ASCII stand alone, among letters below.
+fn code_page(bytes: &[u8]) -> Page {
+    let bytes = &bytes[..bytes.len().min(HEAD)];
+    let high = |at: usize| bytes.get(at).is_some_and(|&byte| byte >= 0x80);
+    let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphabetic);
+    let (mut all, mut together) = (0, 0);
+    let (mut windows_cyrillic, mut console_cyrillic) = (0, 0);
+    let (mut windows, mut console) = (0, 0);
+    for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| **byte >= 0x80) {
+        all += 1;
+        let (before, after) = (at > 0 && high(at - 1), high(at + 1));
+        together += usize::from(before && (after || high(at.wrapping_sub(2))) || after && high(at + 2));
+        match byte {
+            0x80..=0xaf => console_cyrillic += 1,
+            0xc0..=0xdf | 0xf2..=0xff => windows_cyrillic += 1,
+            _ => {}
+        }
+        let (left, right) = (letter(at.checked_sub(1)), letter(Some(at + 1)));
+        match byte {
+            // Quotation marks and dashes of Windows, which lie where the console has letters.
+            0x82 | 0x84 | 0x93 | 0x94 => console += usize::from(left && right),
+            0x85 | 0x91 | 0x92 | 0x95..=0x97 => {}
+            0x80..=0x90 | 0x99 | 0x9a | 0xa0..=0xa5 => console += usize::from(left || right),
+            0xc0..=0xff => windows += usize::from(left || right),
+            _ => {}
+        }
+    }
+    if all >= 4 && together * 2 > all {
+        return if console_cyrillic > windows_cyrillic {
+            Page::Windows(IBM866)
+        } else {
+            Page::Windows(WINDOWS_1251)
+        };
+    }
+    if console > windows {
+        Page::Console(&oem_cp::code_table::DECODING_TABLE_CP850)
+    } else {
+        Page::Windows(WINDOWS_1252)
+    }
+}
+
+impl Source<'_> {
     /// Whether the beginning that was looked at is all of the file.
     pub(super) fn is_whole(&self) -> bool {
         self.whole
@@ -271,8 +348,8 @@ fn read_some(inner: &mut dyn Read, into: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Whole lines of a file, a block at a time.
-pub(super) struct Blocks {
-    source: Source,
+pub(super) struct Blocks<'a> {
+    source: Source<'a>,
     buffer: Vec<u8>,
     /// How much of the buffer was handed out.
     used: usize,
@@ -282,6 +359,8 @@ pub(super) struct Blocks {
     skipping: bool,
     /// Whether the last byte seen ended a line.
     at_start: bool,
+    /// An error that is told once what came before it was handed out.
+    trouble: Option<io::Error>,
 }
 
 /// Some whole lines.
@@ -292,16 +371,26 @@ pub(super) struct Block<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-impl Blocks {
-    pub(super) fn new(source: Source) -> Self {
-        Blocks { source, buffer: Vec::new(), used: 0, line: 1, skipping: false, at_start: true }
+impl<'a> Blocks<'a> {
+    pub(super) fn new(source: Source<'a>) -> Self {
+        Blocks {
+            source,
+            buffer: Vec::new(),
+            used: 0,
+            line: 1,
+            skipping: false,
+            at_start: true,
+            trouble: None,
+        }
     }
 
     /// The next block; none at the end. An error ends the file, what came before it is kept.
     pub(super) fn next(&mut self) -> io::Result<Option<Block<'_>>> {
         self.buffer.drain(..self.used);
         self.used = 0;
-        let mut trouble = None;
+        if let Some(error) = self.trouble.take() {
+            return Err(error);
+        }
         let mut ended = false;
         while self.buffer.len() < BLOCK {
             match self.source.more(&mut self.buffer) {
@@ -312,7 +401,7 @@ impl Blocks {
                 }
                 Err(error) if self.buffer.is_empty() => return Err(error),
                 Err(error) => {
-                    trouble = Some(error);
+                    self.trouble = Some(error);
                     break;
                 }
             }
@@ -329,13 +418,13 @@ impl Blocks {
             }
         }
         if self.skipping || self.buffer.is_empty() {
-            return match trouble {
+            return match self.trouble.take() {
                 Some(error) => Err(error),
                 None => Ok(None),
             };
         }
         let line = self.line;
-        let cut = if ended || trouble.is_some() {
+        let cut = if ended || self.trouble.is_some() {
             self.buffer.len()
         } else {
             match boundary(&self.buffer) {

@@ -48,9 +48,54 @@ static TELLING: LazyLock<Regex> = LazyLock::new(|| {
         "remote server",
         "timed out",
         "Sync failed",
+        "Change\t",
+        " Change ",
+        "Changew3wp",
+        "ChangeWsus",
     ];
     Regex::new(&needles.map(regex::escape).join("|")).expect("fixed pattern")
 });
+
+/// Whether every line of the service's log in `head` is of level Change: it is Change.log, which tells of nothing else.
+pub(super) fn only_changes(head: &str) -> bool {
+    head.lines().filter(|line| scan::is_header(line)).all(scan::is_change)
+}
+
+/// Follows the clock of a log. Lines are in order but for a few milliseconds, so that as a rule one comparison a line is
+/// enough.
+#[derive(Default)]
+struct Hours {
+    /// `2026-03-04 05:00`, as a number: the same form sorts as its time.
+    last: u128,
+}
+
+impl Hours {
+    fn take(&mut self, block: &Block<'_>, scanner: &mut Scanner) {
+        let (mut line, mut at) = (block.line, 0);
+        let bytes = block.bytes;
+        loop {
+            if let Some(found) = bytes[at..].first_chunk::<16>()
+                && begins(found)
+            {
+                let now = u128::from_be_bytes(*found);
+                if now < self.last {
+                    let above = self.last.to_be_bytes();
+                    scanner.clock_between(
+                        line,
+                        &decode_line(&above),
+                        &decode_line(&bytes[at..line_end(bytes, at)]),
+                    );
+                }
+                self.last = now;
+            }
+            match memchr(b'\n', &bytes[at..]) {
+                Some(end) => at += end + 1,
+                None => break,
+            }
+            line += 1;
+        }
+    }
+}
 
 /// A line that begins an entry: with a date, or with the placeholder of a published excerpt.
 fn begins(line: &[u8]) -> bool {
@@ -61,13 +106,15 @@ fn begins(line: &[u8]) -> bool {
 }
 
 /// Reads a log to its end; returns how many lines it has.
-pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner) -> io::Result<u64> {
+pub(super) fn read(blocks: &mut Blocks<'_>, scanner: &mut Scanner) -> io::Result<()> {
     let w3wp = memmem::Finder::new("w3wp.");
+    let mut hours = Hours::default();
     scanner.is_log = true;
     while let Some(block) = blocks.next()? {
+        hours.take(&block, scanner);
         block_of(&block, scanner, &w3wp);
     }
-    Ok(blocks.lines())
+    Ok(())
 }
 
 fn block_of(block: &Block<'_>, scanner: &mut Scanner, w3wp: &memmem::Finder<'_>) {

@@ -5,11 +5,20 @@
 
 mod client;
 mod config;
+mod container;
+mod copied;
 mod decode;
+mod event;
+#[cfg(feature = "evtx")]
+mod evtx;
+mod exported;
+mod file;
 mod gpresult;
+mod iis;
 mod json;
 mod list;
 mod log;
+mod manager;
 mod netsh;
 mod nettest;
 mod powershell;
@@ -21,10 +30,9 @@ mod statement;
 mod suites;
 mod text;
 mod view;
+mod when;
 mod xml;
 
-use std::fs::File;
-use std::io::{Cursor, Read};
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -34,13 +42,13 @@ use crate::report::Report;
 
 pub use client::OwnClient;
 pub use statement::*;
-pub use view::{FactView, FailureView};
+pub use view::{FactView, FailureView, synchronizes};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
 const DOCUMENT: usize = 64 * 1024 * 1024;
 
 /// What a file without a known form was expected to be.
-const EXPECTED: &str = "a WSUS configuration, a log, events, the registry, a list of cipher suites, or the output of \
+const EXPECTED: &str = "a WSUS configuration, a log, events, a folder or zip archive of such files, the registry, a list of cipher suites, or the output of \
 netsh, gpresult, Test-NetConnection or Resolve-DnsName";
 
 /// A file handed over.
@@ -55,7 +63,7 @@ pub struct Input {
 /// Where the bytes of a file come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// The file that the name says; standard input for `-`.
+    /// The file, the folder or the archive that the name says; standard input for `-`.
     File,
     /// These.
     Bytes(Vec<u8>),
@@ -73,7 +81,7 @@ impl Input {
     }
 }
 
-/// What a file is. One that holds several things is called by the first that was found in it.
+/// What a file is, and what holds files. One that holds several things is called by the first that was found in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A WSUS configuration, or PowerShell's error in its place.
@@ -90,8 +98,16 @@ pub enum Kind {
     ServerLog,
     /// A log of the Windows Update client.
     ClientLog,
-    /// Events as XML.
+    /// Events of the event log: .evtx, XML, CSV.
     Events,
+    /// A log of IIS or of HTTP.sys.
+    WebLog,
+    /// A log of Configuration Manager.
+    ManagerLog,
+    /// A folder; its files follow.
+    Folder,
+    /// A zip archive; its files follow.
+    Archive,
     /// What the console or the remote API said.
     Console,
     /// Keys of the registry: a .reg file, `reg query` or `Get-ItemProperty`.
@@ -148,38 +164,35 @@ pub struct Reading {
 pub fn read(inputs: &[Input]) -> Reading {
     let mut reading = Reading::default();
     for input in inputs {
-        let mut found = Found::default();
-        read_one(input, &mut found, &mut reading.saved);
-        let Found { facts, problems, kind, .. } = found;
-        let source = |line| Source { file: input.name.clone(), line };
-        for Stated { line, time, zone, statement } in facts {
-            let id = format!("f{}", reading.facts.len() + 1);
-            reading.facts.push(Fact { id, source: source(line), time, zone, statement });
-        }
-        for problem in problems {
-            let Problem { line, expected, found, .. } = problem;
-            let statement = Statement::Unreadable { expected: expected.clone(), found: found.clone() };
-            let id = format!("f{}", reading.facts.len() + 1);
-            reading.facts.push(Fact { id, source: source(line), time: None, zone: None, statement });
-            reading.problems.push(Problem { file: input.name.clone(), line, expected, found });
-        }
-        reading.kinds.push((input.name.clone(), kind.unwrap_or(Kind::Unknown)));
+        container::read(input, &mut reading);
     }
     reading
 }
 
-fn open(input: &Input) -> Result<Box<dyn Read>, String> {
-    match &input.content {
-        Content::Bytes(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
-        Content::File if input.name == "-" => Ok(Box::new(std::io::stdin())),
-        Content::File => match std::fs::metadata(&input.name) {
-            Ok(metadata) if metadata.is_dir() => Err("a folder (hand over the files in it)".into()),
-            Ok(_) => match File::open(&input.name) {
-                Ok(file) => Ok(Box::new(file)),
-                Err(error) => Err(trouble(&error)),
-            },
-            Err(error) => Err(trouble(&error)),
-        },
+impl Reading {
+    /// Takes over what was found in one file.
+    fn take(&mut self, name: &str, found: Found) {
+        let Found { facts, problems, kind, .. } = found;
+        let source = |line| Source { file: name.to_string(), line };
+        for Stated { line, time, zone, statement } in facts {
+            let id = format!("f{}", self.facts.len() + 1);
+            self.facts.push(Fact { id, source: source(line), time, zone, statement });
+        }
+        for problem in problems {
+            let Problem { line, expected, found, .. } = problem;
+            let statement = Statement::Unreadable { expected: expected.clone(), found: found.clone() };
+            let id = format!("f{}", self.facts.len() + 1);
+            self.facts.push(Fact { id, source: source(line), time: None, zone: None, statement });
+            self.problems.push(Problem { file: name.to_string(), line, expected, found });
+        }
+        // A folder or an archive is known before what is in it is read.
+        if self
+            .kinds
+            .last()
+            .is_none_or(|(last, kind)| last != name || !matches!(kind, Kind::Folder | Kind::Archive))
+        {
+            self.kinds.push((name.to_string(), kind.unwrap_or(Kind::Unknown)));
+        }
     }
 }
 
@@ -188,86 +201,6 @@ fn trouble(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "no such file".into(),
         std::io::ErrorKind::PermissionDenied => "one that this account may not read".into(),
         _ => shown(&error.to_string(), 200),
-    }
-}
-
-fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
-    const READABLE: &str = "a readable file";
-    const LARGEST: &str = "a document of at most 64 MiB";
-    let inner = match open(input) {
-        Ok(inner) => inner,
-        Err(why) => return found.problem(None, READABLE, why),
-    };
-    let (mut source, head) = match decode::sniff(inner) {
-        Ok(decode::Sniffed::Text(source, head)) => (source, head),
-        Ok(decode::Sniffed::Empty) => return found.problem(None, EXPECTED, "an empty file".into()),
-        Ok(decode::Sniffed::Binary(what)) => return found.problem(None, EXPECTED, what.into()),
-        Err(error) => return found.problem(None, READABLE, trouble(&error)),
-    };
-    let mut scanner = scan::Scanner::default();
-    if gpresult::recognise(&head) {
-        match source.first(DOCUMENT) {
-            Ok((text, over)) => {
-                gpresult::read(&text, !over && !source.cut(), found);
-                if over {
-                    found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
-                }
-            }
-            Err(error) => found.problem(None, READABLE, trouble(&error)),
-        }
-        if source.cut() {
-            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
-        }
-        return;
-    }
-    if json::recognise(&head) || xml::recognise(&head) {
-        match source.whole(DOCUMENT) {
-            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved),
-            Ok(Some(text)) => xml::read(&text, found, &mut scanner),
-            Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
-            Err(error) => found.problem(None, READABLE, trouble(&error)),
-        }
-        scanner.finish(0, found);
-        if source.cut() {
-            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
-        }
-        return;
-    }
-    // A client's log says nothing about the server: its name is all there is to know, however long it is.
-    let mut lines = head.lines().filter(|line| !line.trim().is_empty());
-    if let Some(log) = lines.next().and_then(scan::client_log)
-        && lines.by_ref().take(2000).all(|line| !scan::is_header(line))
-        && !head.lines().any(is_config_line)
-    {
-        found.kind(Kind::ClientLog);
-        return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
-    }
-    let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
-    let mut blocks = decode::Blocks::new(source);
-    let result = if only_log {
-        log::read(&mut blocks, &mut scanner)
-    } else {
-        text::read(&mut blocks, &mut scanner, found)
-    };
-    let lines = blocks.lines();
-    scanner.finish(lines, found);
-    if let Err(error) = result {
-        found.problem(line_number(lines), READABLE, trouble(&error));
-    }
-    if blocks.cut() {
-        found.problem(line_number(lines.max(1)), "whole UTF-16 characters", "half of one at the end".into());
-    }
-    if found.facts.is_empty() && found.problems.is_empty() && found.kind.is_none() {
-        let first = head.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        found.problem(
-            None,
-            EXPECTED,
-            if first.split_whitespace().filter(|word| config::is_property(word)).count() > 1 {
-                "a configuration as a table, which cuts values off (print it with Format-List)".into()
-            } else {
-                format!("text of another kind that begins `{}`", shown(first.trim(), 60))
-            },
-        );
     }
 }
 
@@ -317,6 +250,18 @@ impl Found {
     ) {
         if self.facts.len() < MOST {
             self.facts.push(Stated { line, time, zone, statement });
+        }
+    }
+
+    /// States what held at a time as a file writes it.
+    fn when(&mut self, line: Option<u32>, when: Option<when::When>, statement: Statement) {
+        self.at(line, when.map(|when| when.time), when.and_then(|when| when.zone.name()), statement);
+    }
+
+    /// States where a log's clock goes back.
+    fn jumps(&mut self, clock: when::Clock) {
+        for (line, when, from) in clock.jumps {
+            self.when(line_number(line), Some(when), Statement::ClockJump { from });
         }
     }
 

@@ -5,9 +5,11 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use regex::Regex;
 
+use super::event::WSUS;
+use super::iis::Answers;
+use super::when::{Clock, When, Zone};
 use super::{
     ElsewherePart, Found, Kind, LoggedFailure, Phase, SchannelState, Statement, SyncEvent, line_number, shown,
 };
@@ -22,6 +24,12 @@ const STEPS: usize = 256;
 const REMEMBERED: usize = 4096;
 /// The most different URLs that are kept.
 const URLS: usize = 64;
+/// The most changes of the configuration that are kept: the latest.
+const CHANGES: usize = 256;
+/// The most numbers of mirrored events that are told apart.
+const MIRRORED: usize = 64;
+/// A failed run is told twice by Configuration Manager: as a line, and as a status message so many seconds later.
+const TWICE: i64 = 120;
 
 /// The head of a line of the service's log. Excerpts are published with `<Date> <Time>`, and with their separators lost.
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
@@ -75,9 +83,11 @@ static CODE: LazyLock<Regex> = LazyLock::new(|| {
 static WSUS_COMMAND: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:Get|Invoke|Set|Approve|Deny|Add)-Wsus\w{1,40} ?:").expect("fixed pattern")
 });
-static HTTP_SYS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ (?:\d+|-) \S+ (?:\d+|-) HTTP/\d").expect("fixed pattern")
-});
+/// A status message of the synchronization manager.
+static STATUS_MESSAGE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"STATMSG: ID=(670[123])\b").expect("fixed pattern"));
+static STATUS_REASON: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"ISTR1="([^"]{1,1000})""#).expect("fixed pattern"));
 
 const NAME_TEXTS: [&str; 4] = [
     "remote name could not be resolved",
@@ -131,7 +141,7 @@ const DATABASE_TEXTS: [&str; 3] =
 /// What is known of an entry besides its text.
 #[derive(Clone, Default)]
 struct Head {
-    time: Option<Timestamp>,
+    time: Option<When>,
     process: String,
     level: String,
     /// Where the message begins in the text.
@@ -146,7 +156,7 @@ struct Failure {
     phase: Option<Phase>,
     count: u64,
     line: u64,
-    time: Option<Timestamp>,
+    time: Option<When>,
     excerpt: String,
 }
 
@@ -169,18 +179,29 @@ pub(super) struct Scanner {
     /// A start-up that no line of w3wp followed yet.
     pub(super) pending: Option<u64>,
     startup: Option<u64>,
-    schannel: Vec<(String, SchannelState, u64, Option<Timestamp>)>,
-    urls: Vec<(String, u64, Option<Timestamp>)>,
+    schannel: Vec<(String, SchannelState, u64, Option<When>)>,
+    urls: Vec<(String, u64, Option<When>)>,
     failures: Vec<Failure>,
     index: HashMap<(String, LoggedFailure, Option<Phase>), usize>,
     /// What entries that repeat word for word came to, by a hash of their words.
     memory: HashMap<u64, Option<Repeated>>,
     hasher: std::hash::RandomState,
-    steps: VecDeque<(u64, Option<Timestamp>, SyncEvent, String)>,
-    elsewhere: Vec<(ElsewherePart, u64, Option<Timestamp>, String)>,
+    steps: VecDeque<(u64, Option<When>, SyncEvent, String)>,
+    elsewhere: Vec<(ElsewherePart, u64, Option<When>, String)>,
     console: Option<(u64, String)>,
     client: Option<(u64, &'static str)>,
     client_text: bool,
+    /// Lines of level Change, and whether there are others.
+    changes: VecDeque<(u64, Option<When>, String)>,
+    pub(super) only_changes: bool,
+    /// Events that the service's log mirrors: the number, how many, the last one's line, time and words.
+    mirrored: Vec<(u32, u64, u64, Option<When>, String)>,
+    /// Lines of HTTP.sys' log in other text.
+    refusals: Option<Answers>,
+    /// Whether the clock of a log goes back.
+    pub(super) clock: Clock,
+    /// The file is of a known kind that is not the service's log.
+    pub(super) known_kind: bool,
     /// The first entry of a pasted text.
     beginning: Option<(u64, String)>,
     /// Whether anything names synchronization itself.
@@ -206,6 +227,11 @@ pub(super) fn client_log(line: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether `line` is one of the service's log, of level Change.
+pub(super) fn is_change(line: &str) -> bool {
+    HEADER.captures(line).is_some_and(|found| &found[4] == "Change")
+}
+
 /// Whether `line` is one of the service's log.
 pub(super) fn is_header(line: &str) -> bool {
     HEADER.is_match(line)
@@ -214,8 +240,10 @@ pub(super) fn is_header(line: &str) -> bool {
 fn head_of(text: &str) -> Head {
     let (mut head, mut end) = (Head::default(), 0);
     if let Some(found) = HEADER.captures(text) {
-        if let (Some(date), Some(time), Some(_)) = (found.get(1), found.get(2), found.get(3)) {
-            head.time = format!("{}T{}Z", date.as_str(), time.as_str()).parse().ok();
+        if let (Some(date), Some(time)) = (found.get(1), found.get(2)) {
+            let zone = if found.get(3).is_some() { Zone::Utc } else { Zone::Untold };
+            let time = format!("{}T{}Z", date.as_str(), time.as_str()).parse().ok();
+            head.time = time.map(|time| When { time, zone });
         }
         head.level = found[4].to_string();
         head.process = found[5].to_string();
@@ -376,15 +404,73 @@ impl Scanner {
     pub(super) fn log_entry(&mut self, line: u64, text: &str) {
         let head = head_of(text);
         self.follow(&head);
+        self.change(line, text, &head);
         self.judge(line, text, &head);
     }
 
     /// Takes an event of WSUS that an event log holds.
-    pub(super) fn event(&mut self, line: u64, time: Option<Timestamp>, id: u32, message: &str) {
+    pub(super) fn event(&mut self, line: u64, time: Option<When>, id: u32, message: &str) {
+        // The console writes under the service's name, wherever it runs.
+        if (7000..7100).contains(&id) {
+            let first = message.lines().next().unwrap_or_default();
+            if self.console.is_none() {
+                self.console = Some((line, shown(first.trim(), EXCERPT)));
+                self.beginning = self.console.clone();
+            }
+            return;
+        }
         self.synchronization = true;
         let head = Head { time, ..Head::default() };
-        self.mirrored(line, &head, id, message);
-        self.fail(line, message, &head, false);
+        self.step_of(line, &head, id, message);
+        match id {
+            // The database's failures, and what a check of the service's own parts says.
+            421 | 507 | 10_000.. => {}
+            // What content meets is told by the number, in whatever language.
+            361..=366 => {
+                self.fail_at(line, message, &head, false, Some(Phase::Content));
+            }
+            _ => {
+                self.fail(line, message, &head, false);
+            }
+        }
+    }
+
+    /// Takes an entry of a log of Configuration Manager.
+    pub(super) fn manager_entry(
+        &mut self,
+        line: u64,
+        text: &str,
+        component: &str,
+        level: &str,
+        time: Option<When>,
+    ) {
+        self.known_kind = true;
+        if let Some(time) = time {
+            self.clock.take(line, time);
+        }
+        let head = Head { time, process: component.to_string(), level: level.to_string(), ..Head::default() };
+        if let Some(found) = STATUS_MESSAGE.captures(text) {
+            self.synchronization = true;
+            let reason =
+                || STATUS_REASON.captures(text).map_or_else(String::new, |found| found[1].to_string());
+            match &found[1] {
+                "6701" => self.step(line, time, SyncEvent::Started, ""),
+                "6702" => self.step(line, time, SyncEvent::Succeeded, ""),
+                _ => {
+                    let told = self.steps.back().is_some_and(|(_, before, event, _)| {
+                        let apart =
+                            |a: &When, b: &When| (a.time.as_second() - b.time.as_second()).abs() <= TWICE;
+                        *event == SyncEvent::Failed
+                            && before.as_ref().zip(time.as_ref()).is_some_and(|(a, b)| apart(a, b))
+                    });
+                    if !told {
+                        self.step(line, time, SyncEvent::Failed, &reason());
+                    }
+                }
+            }
+            return;
+        }
+        self.foreign_entry(line, text, &head);
     }
 
     /// Takes a pasted text's entry, which may be of any kind.
@@ -395,9 +481,17 @@ impl Scanner {
         }
         let head = head_of(text);
         if head.log {
-            self.is_log = true;
+            if !self.is_log {
+                self.is_log = true;
+                self.only_changes = true;
+            }
+            self.only_changes &= head.level == "Change";
             self.synchronization = true;
+            if let Some(time) = head.time {
+                self.clock.take(line, time);
+            }
             self.follow(&head);
+            self.change(line, text, &head);
             self.judge(line, text, &head);
             return;
         }
@@ -405,6 +499,12 @@ impl Scanner {
             self.client.get_or_insert((line, log));
             return;
         }
+        self.foreign_entry(line, text, &head);
+    }
+
+    /// Takes an entry that is no line of the service's log.
+    fn foreign_entry(&mut self, line: u64, text: &str, head: &Head) {
+        let first = text.lines().next().unwrap_or_default();
         let has = |fragments: &[&str]| fragments.iter().any(|fragment| text.contains(fragment));
         let part = if has(&[
             "SyncUpdates failure",
@@ -419,15 +519,18 @@ impl Scanner {
             Some(ElsewherePart::ClientScan)
         } else if has(&["/Content/"]) && has(&["HEAD ", "GET ", "SendRequestUsingProxy", "BITS"]) {
             Some(ElsewherePart::Content)
-        } else if HTTP_SYS.is_match(first)
+        } else if super::iis::is_refusal(first)
             || has(&["#Software: Microsoft HTTP API", "#Software: Microsoft Internet Information"])
         {
             Some(ElsewherePart::Iis)
         } else {
             None
         };
+        if part == Some(ElsewherePart::Iis) {
+            self.refusals.get_or_insert_with(Answers::pasted).line(line, first.as_bytes());
+        }
         if let Some(part) = part {
-            self.other(part, line, None, text);
+            self.other(part, line, head.time, text);
             return;
         }
         if has(&[
@@ -438,15 +541,15 @@ impl Scanner {
             "SystemsManagementServer",
             "Failed to sync update",
         ]) {
-            self.other(ElsewherePart::ConfigurationManager, line, None, text);
+            self.other(ElsewherePart::ConfigurationManager, line, head.time, text);
         } else if has(&["elements are not closed", "ExportPackage", "Unexpected end of file has occurred"]) {
-            self.other(ElsewherePart::Import, line, None, text);
+            self.other(ElsewherePart::Import, line, head.time, text);
         } else if has(&[
             "failed its initialization and stopped",
             "konnte nicht initialisiert werden",
             "in SimpleAuth constructor",
         ]) {
-            self.other(ElsewherePart::ServiceStart, line, None, text);
+            self.other(ElsewherePart::ServiceStart, line, head.time, text);
         }
         let console = has(&[
             "remote API",
@@ -457,7 +560,7 @@ impl Scanner {
             "\"GetUpdateServer\"",
             "WSUS administration console",
         ]) || WSUS_COMMAND.is_match(first);
-        if console && self.console.is_none() {
+        if console && self.console.is_none() && head.process.is_empty() {
             self.console = Some((line, shown(first.trim(), EXCERPT)));
         }
         self.synchronization |= has(&[
@@ -468,7 +571,28 @@ impl Scanner {
             "Synchronization",
             "Sync failed: ",
         ]);
-        self.judge(line, text, &head);
+        self.judge(line, text, head);
+    }
+
+    /// Keeps what somebody changed.
+    fn change(&mut self, line: u64, text: &str, head: &Head) {
+        if head.level != "Change" {
+            return;
+        }
+        if self.changes.len() >= CHANGES {
+            self.changes.pop_front();
+        }
+        let first = text[head.message..].lines().next().unwrap_or_default().trim();
+        self.changes.push_back((line, head.time, shown(first, EXCERPT)));
+    }
+
+    /// Compares a line of the service's log with the minute of one above it.
+    pub(super) fn clock_between(&mut self, line: u64, above: &str, below: &str) {
+        let Some(time) = head_of(below).time else { return };
+        let above = format!("{}:59Z", above.replace(' ', "T"));
+        if let Ok(above) = above.parse() {
+            self.clock.back(line, above, time);
+        }
     }
 
     /// A line of w3wp closes a start-up.
@@ -507,6 +631,10 @@ impl Scanner {
         // The last of them stands for all: whether it still happens is asked of it.
         let failure = &mut self.failures[known.failure];
         failure.count += 1;
+        // Exports of events begin with the newest; a log's clock may go back.
+        if head.process.is_empty() && head.time.is_some() && head.time < failure.time {
+            return;
+        }
         failure.line = here;
         failure.time = head.time.or(failure.time);
         if let Some(url) = known.url {
@@ -540,7 +668,11 @@ impl Scanner {
             self.synchronization = true;
             severe |= matches!(&event[2], "Error" | "Warning");
             let at = event.get(0).map_or(0, |whole| whole.end());
-            self.mirrored(line, head, event[1].parse().unwrap_or_default(), &text[at..]);
+            let id = event[1].parse().unwrap_or_default();
+            self.step_of(line, head, id, &text[at..]);
+            if matches!(&event[2], "Error" | "Warning") || matches!(id, 501 | 502) {
+                self.mirror(line, head, id, &text[at..]);
+            }
         } else if let Some(at) = text.find("Synchronization failed. Reason: ") {
             let reason = &text[at + "Synchronization failed. Reason: ".len()..];
             self.step(line + newlines(text, at), head.time, SyncEvent::Failed, reason);
@@ -573,7 +705,22 @@ impl Scanner {
         self.fail(line, text, head, severe)
     }
 
-    fn mirrored(&mut self, line: u64, head: &Head, id: u32, message: &str) {
+    /// Keeps an event that the service's log mirrors and that is no step of a synchronization.
+    fn mirror(&mut self, line: u64, head: &Head, id: u32, message: &str) {
+        if matches!(id, 381 | 382 | 384 | 386) {
+            return;
+        }
+        let words = shown(message.lines().next().unwrap_or_default().trim(), EXCERPT);
+        let room = self.mirrored.len() < MIRRORED;
+        match self.mirrored.iter_mut().find(|(known, ..)| *known == id) {
+            Some(known) => *known = (id, known.1 + 1, line, head.time.or(known.3), words),
+            None if room => self.mirrored.push((id, 1, line, head.time, words)),
+            None => {}
+        }
+    }
+
+    /// What the number of an event of WSUS says by itself.
+    fn step_of(&mut self, line: u64, head: &Head, id: u32, message: &str) {
         match id {
             381 | 382 => self.step(line, head.time, SyncEvent::Started, ""),
             384 => self.step(line, head.time, SyncEvent::Succeeded, ""),
@@ -589,8 +736,11 @@ impl Scanner {
         }
     }
 
-    fn step(&mut self, line: u64, time: Option<Timestamp>, event: SyncEvent, reason: &str) {
+    fn step(&mut self, line: u64, time: Option<When>, event: SyncEvent, reason: &str) {
         if self.steps.len() >= STEPS {
+            if time.is_some() && self.steps.front().is_some_and(|(_, first, ..)| *first > time) {
+                return;
+            }
             self.steps.pop_front();
         }
         let reason = reason.lines().next().unwrap_or_default().split("~~").next().unwrap_or_default().trim();
@@ -598,7 +748,7 @@ impl Scanner {
         self.steps.push_back((line, time, event, shown(reason, EXCERPT)));
     }
 
-    fn other(&mut self, part: ElsewherePart, line: u64, time: Option<Timestamp>, text: &str) {
+    fn other(&mut self, part: ElsewherePart, line: u64, time: Option<When>, text: &str) {
         if self.elsewhere.iter().all(|(known, ..)| *known != part) {
             let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
             self.elsewhere.push((part, line, time, shown(first.trim(), EXCERPT)));
@@ -606,6 +756,17 @@ impl Scanner {
     }
 
     fn fail(&mut self, line: u64, text: &str, head: &Head, codes: bool) -> Option<Repeated> {
+        self.fail_at(line, text, head, codes, phase_of(text))
+    }
+
+    fn fail_at(
+        &mut self,
+        line: u64,
+        text: &str,
+        head: &Head,
+        codes: bool,
+        phase: Option<Phase>,
+    ) -> Option<Repeated> {
         let (failure, at) = failure_of(text, codes)?;
         let url = ACTOR.captures(text).map(|found| found[1].to_string());
         let url = url.or_else(|| SERVICE_URL.find(text).map(|found| found.as_str().to_string()));
@@ -620,7 +781,6 @@ impl Scanner {
             known
         });
         let process = shown(&head.process, 40);
-        let phase = phase_of(text);
         let key = (process, failure, phase);
         let failure = match self.index.get(&key) {
             Some(&known) => known,
@@ -646,8 +806,10 @@ impl Scanner {
 
     /// Hands over what was gathered. `lines` is the length of the file.
     pub(super) fn finish(mut self, lines: u64, found: &mut Found) {
-        let foreign =
-            !self.synchronization && (self.console.is_some() || self.client.is_some() || self.client_text);
+        let beginning = self.beginning.clone();
+        let foreign = !self.synchronization
+            && !self.known_kind
+            && (self.console.is_some() || self.client.is_some() || self.client_text);
         if foreign {
             // What the console or a client met says nothing about synchronization.
             self.failures.clear();
@@ -668,14 +830,22 @@ impl Scanner {
         } else {
             Some(Kind::PastedText)
         };
+        // Whose words these are, and from when, nothing says.
+        let weak = matches!(kind, Some(Kind::PastedText | Kind::Console)) && !self.known_kind;
         if let Some(kind) = kind {
             found.kind(kind);
         }
-        if self.is_log {
+        if weak
+            && found.kind == kind
+            && let Some((line, excerpt)) = beginning
+        {
+            found.fact(line_number(line), None, Statement::PastedText { excerpt });
+        }
+        if self.is_log && !self.only_changes {
             let startup = self.startup.and_then(line_number);
             found.fact(None, None, Statement::Log { lines, startup, schannel: !self.schannel.is_empty() });
         }
-        let mut facts: Vec<(u64, Option<Timestamp>, Statement)> = Vec::new();
+        let mut facts: Vec<(u64, Option<When>, Statement)> = Vec::new();
         facts.extend(
             self.client.map(|(line, log)| (line, None, Statement::ClientLog { log: log.to_string() })),
         );
@@ -702,10 +872,20 @@ impl Scanner {
                 .into_iter()
                 .map(|(line, time, event, reason)| (line, time, Statement::LogSync { event, reason })),
         );
+        facts.extend(
+            self.changes.into_iter().map(|(line, time, says)| (line, time, Statement::Change { says })),
+        );
+        facts.extend(self.mirrored.into_iter().map(|(event, count, line, time, excerpt)| {
+            (line, time, Statement::Event { provider: WSUS.to_string(), event, count, excerpt })
+        }));
         facts.sort_by_key(|(line, ..)| *line);
         for (line, time, statement) in facts {
-            found.fact(line_number(line), time, statement);
+            found.when(line_number(line), time, statement);
         }
+        if let Some(refusals) = self.refusals {
+            refusals.finish(found);
+        }
+        found.jumps(self.clock);
     }
 
     /// An event repeats the failure that a stack has told more of.

@@ -100,7 +100,8 @@ pub enum Statement {
     /// A failure in a log, an event or pasted text. Several causes share most of these texts. One fact stands for all
     /// that are alike in one file: its line and time are those of the last.
     LogFailure {
-        /// Who logged it: `WsusService`, `w3wp`, or empty where the text does not say.
+        /// Who logged it: `WsusService`, `w3wp`, a component of Configuration Manager (`SMS_WSUS_SYNC_MANAGER`), or
+        /// empty where the text does not say.
         process: String,
         /// What it is.
         failure: LoggedFailure,
@@ -125,6 +126,12 @@ pub enum Statement {
     },
     /// The text is the administration console's or the remote API's.
     Console {
+        /// Its beginning, escaped.
+        excerpt: String,
+    },
+    /// The file is text of no known form, in which something known was found: whose words they are, and from when,
+    /// nothing says. What else the same file states is as weak.
+    PastedText {
         /// Its beginning, escaped.
         excerpt: String,
     },
@@ -179,7 +186,8 @@ pub enum Statement {
     },
     /// An event of the event log that is not a step of a synchronization (those are `LogSync`) nor a failure
     /// (`LogFailure`): a component's health, a start of the service, a change of the clock. One fact stands for all with
-    /// one id in one file: its line and time are those of the last.
+    /// one id in one file (of the Service Control Manager with one id and one service): its line and time are those of
+    /// the last. The service's own log mirrors its warnings and errors.
     Event {
         /// The source: `Windows Server Update Services`, `Schannel`, `Microsoft-Windows-Kernel-General`; escaped.
         provider: String,

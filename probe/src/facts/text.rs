@@ -3,29 +3,37 @@
 
 use std::io;
 
+use super::copied::Copied;
 use super::decode::Blocks;
-use super::list::{self, Item, Page};
+use super::list::{self, Page};
 use super::registry::Registry;
-use super::scan::Scanner;
+use super::scan::{self, Scanner};
 use super::suites::Suites;
-use super::{Found, config, netsh, nettest, powershell, resolve, server};
+use super::{Found, config, manager, netsh, nettest, powershell, resolve, server};
 
-/// Reads a text to its end; returns how many lines it has.
-pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found) -> io::Result<u64> {
+/// Reads a text to its end.
+pub(super) fn read(
+    blocks: &mut Blocks<'_>,
+    scanner: &mut Scanner,
+    events: &mut Copied<'_>,
+    found: &mut Found,
+) -> io::Result<()> {
     let (mut registry, mut suites) = (Registry::default(), Suites::default());
-    let result = pages(blocks, scanner, found, &mut registry, &mut suites);
+    let result = pages(blocks, scanner, events, found, &mut registry, &mut suites);
     registry.finish(blocks.ends_in_line(), found);
     suites.finish(found);
-    result.map(|()| blocks.lines())
+    result
 }
 
 fn pages(
-    blocks: &mut Blocks,
+    blocks: &mut Blocks<'_>,
     scanner: &mut Scanner,
+    events: &mut Copied<'_>,
     found: &mut Found,
     registry: &mut Registry,
     suites: &mut Suites,
 ) -> io::Result<()> {
+    let mut pairs = 0;
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
         let items = list::items(&page);
@@ -39,8 +47,10 @@ fn pages(
         nettest::read(&mut page, &items, found);
         resolve::read(&mut page, &items, found);
         server::read(&mut page, &items, found);
-        events(&mut page, &items, scanner);
+        events.read(&mut page, &items, scanner);
+        manager::lines(&mut page, scanner);
         entries(&page, scanner);
+        broken(&page, scanner, &mut pairs);
         // A value that the console's width has cut in two.
         for item in items.iter().filter(|item| item.last > item.at && !page.claimed[item.at]) {
             let apart = page.lines[item.at..=item.last].join("\n");
@@ -50,24 +60,6 @@ fn pages(
         }
     }
     Ok(())
-}
-
-/// `Get-WinEvent | Format-List`: the number tells what the message says, in whatever language it is.
-fn events(page: &mut Page, items: &[Item], scanner: &mut Scanner) {
-    for event in items.chunk_by(|one, next| one.list == next.list) {
-        let value = |name: &str| event.iter().find(|item| item.name == name);
-        let ours = value("ProviderName")
-            .or(value("Source"))
-            .is_some_and(|item| item.value.contains("Update Services"));
-        let id =
-            value("Id").or(value("EventID")).or(value("InstanceId")).and_then(|item| item.value.parse().ok());
-        if let (true, Some(id), Some(message)) = (ours, id, value("Message")) {
-            scanner.event(page.number(message.at), None, id, &message.value);
-            for item in event {
-                page.claim(item.at, item.last);
-            }
-        }
-    }
 }
 
 /// Splits what is left into entries: a line, and the lines below it that belong to it.
@@ -96,5 +88,33 @@ fn entries(page: &Page, scanner: &mut Scanner) {
             scanner.text_entry(page.number(at), &page.lines[at..end].join("\n"));
         }
         at = end;
+    }
+}
+
+/// The most pairs of lines that are looked at together in one file.
+const PAIRS: usize = 5_000;
+
+/// Failures that a console's width or a mail program has broken over two lines.
+fn broken(page: &Page, scanner: &mut Scanner, pairs: &mut usize) {
+    for (at, pair) in page.lines.windows(2).enumerate() {
+        let [first, second] = pair else { continue };
+        let apart = page.claimed[at]
+            || page.claimed[at + 1]
+            || !(60..=400).contains(&first.len())
+            || second.is_empty()
+            || second.starts_with([' ', '\t'])
+            || second.starts_with("at ")
+            || scan::is_header(second);
+        if apart || *pairs >= PAIRS {
+            continue;
+        }
+        *pairs += 1;
+        if Scanner::knows(first) || Scanner::knows(second) {
+            continue;
+        }
+        let joined = [format!("{first}{second}"), format!("{first} {second}")];
+        if let Some(whole) = joined.iter().find(|joined| Scanner::knows(joined)) {
+            scanner.text_entry(page.number(at), whole);
+        }
     }
 }

@@ -153,6 +153,13 @@ impl<'a> FactView<'a> {
     }
 }
 
+/// Whether who logged a failure synchronizes: not the web service (w3wp, where the console and the import speak), and of
+/// Configuration Manager's components only the one that asks for a synchronization. What the others met lies between
+/// them and the server itself.
+pub fn synchronizes(process: &str) -> bool {
+    process != "w3wp" && (!process.starts_with("SMS_") || process == "SMS_WSUS_SYNC_MANAGER")
+}
+
 /// The build number in a version. Libraries of Server 2022 call themselves 6.2.20348: only the build tells.
 fn build_of(version: &str) -> Option<u32> {
     if let Some(name) = version.strip_prefix("Windows Server ") {

@@ -5,8 +5,10 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::config::{self, Configuration};
+use super::event::{Entry, Events};
 use super::gpresult::Report;
 use super::scan::Scanner;
+use super::when::When;
 use super::{Found, Kind, Statement, line_number, server, shown};
 
 /// The deepest nesting that is followed.
@@ -37,19 +39,8 @@ struct Open {
     children: bool,
 }
 
-/// One event.
-#[derive(Default)]
-struct Entry {
-    at: u64,
-    id: Option<u32>,
-    provider: String,
-    time: Option<jiff::Timestamp>,
-    data: Vec<String>,
-    message: String,
-}
-
-/// Reads an XML document.
-pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
+/// Reads an XML document; `whole` where it is all of it.
+pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Scanner, log: &mut Events) {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
     let mut place = Place { text, at: 0, line: 1 };
@@ -63,6 +54,7 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
         let line = place.line(reader.buffer_position());
         let next = match reader.read_event() {
             Ok(next) => next,
+            Err(_) if !whole => break,
             Err(error) => {
                 let line = place.line(reader.error_position());
                 found.problem(line_number(line), "well-formed XML", shown(&error.to_string(), 200));
@@ -83,7 +75,7 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
                     "Objs" => clixml = true,
                     "Event" => {
                         events = true;
-                        event = Some(Entry { at: line, ..Entry::default() });
+                        event = Some(Entry { line, ..Entry::default() });
                     }
                     _ => {}
                 }
@@ -121,11 +113,11 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
                 }
                 close(element, clixml, &mut open, &mut event, found);
                 if ended && let Some(entry) = event.take() {
-                    judge(entry, scanner);
+                    log.take(entry, scanner);
                 }
             }
             Event::Eof => {
-                if !stack.is_empty() {
+                if !stack.is_empty() && whole {
                     found.problem(
                         line_number(line),
                         "well-formed XML",
@@ -189,7 +181,9 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
 fn event_tag(tag: &BytesStart<'_>, element: &Open, event: &mut Option<Entry>) {
     let Some(event) = event else { return };
     match element.tag.as_str() {
-        "TimeCreated" => event.time = attribute(tag, "SystemTime").and_then(|time| time.parse().ok()),
+        "TimeCreated" => {
+            event.when = attribute(tag, "SystemTime").and_then(|time| time.parse().ok()).map(When::utc);
+        }
         "Provider" => event.provider = element.name.clone().unwrap_or_default(),
         _ => {}
     }
@@ -207,8 +201,22 @@ fn close(
     if let Some(event) = event {
         match element.tag.as_str() {
             "EventID" => event.id = text.parse().ok(),
-            "Data" if event.data.len() < 32 => event.data.push(text.to_string()),
-            "Message" => event.message = text.to_string(),
+            "Computer" => event.computer = text.to_string(),
+            // A message in words says what the strings say and more; it comes last.
+            "Message" => event.text = text.to_string(),
+            "System" | "EventData" | "UserData" | "Event" | "Provider" | "Binary" | "RenderingInfo" => {}
+            "EventRecordID" | "Correlation" | "Execution" | "Security" => {}
+            "Level" | "Task" | "Opcode" | "Keywords" | "Keyword" | "Channel" | "Version" => {}
+            name if !element.children && !text.is_empty() && event.named.len() < 32 => {
+                if event.text.len() < TEXT {
+                    if !event.text.is_empty() {
+                        event.text.push(' ');
+                    }
+                    event.text.push_str(text);
+                }
+                let name = element.name.as_deref().unwrap_or(name);
+                event.named.push((name.to_string(), text.to_string()));
+            }
             _ => {}
         }
     }
@@ -228,14 +236,46 @@ fn close(
     }
 }
 
-/// Hands an event of WSUS to the scanner as the line that the service's own log would hold.
-fn judge(event: Entry, scanner: &mut Scanner) {
-    if !event.provider.contains("Update Services") {
-        return;
+/// The first event in an XML text; none where there is none that can be read.
+#[cfg_attr(not(feature = "evtx"), allow(dead_code))]
+pub(super) fn event(text: &str) -> Option<Entry> {
+    let mut reader = Reader::from_str(text);
+    let mut stack: Vec<Open> = Vec::new();
+    let mut event: Option<Entry> = None;
+    let (mut open, mut found) = (Configuration::default(), Found::default());
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(tag) => {
+                if stack.len() >= DEPTH {
+                    return None;
+                }
+                if let Some(parent) = stack.last_mut() {
+                    parent.children = true;
+                }
+                let element = element(&tag, 0);
+                if element.tag == "Event" {
+                    event = Some(Entry::default());
+                }
+                event_tag(&tag, &element, &mut event);
+                stack.push(element);
+            }
+            Event::Empty(tag) => event_tag(&tag, &element(&tag, 0), &mut event),
+            Event::Text(bytes) => stack.last_mut().into_iter().for_each(|open| push(&mut open.text, &bytes)),
+            Event::CData(bytes) => stack.last_mut().into_iter().for_each(|open| push(&mut open.text, &bytes)),
+            Event::GeneralRef(reference) => {
+                stack.last_mut().into_iter().for_each(|open| push(&mut open.text, &resolved(&reference)));
+            }
+            Event::End(_) => {
+                let element = stack.pop()?;
+                if element.tag == "Event" {
+                    return event;
+                }
+                close(element, false, &mut open, &mut event, &mut found);
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
     }
-    let Some(id) = event.id else { return };
-    let message = if event.message.is_empty() { event.data.join(" ") } else { event.message };
-    scanner.event(event.at, event.time, id, &message);
 }
 
 /// Lines by position, counted on.

@@ -2,7 +2,7 @@
 
 mod tls;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anstyle::{AnsiColor, Style};
 
@@ -12,7 +12,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{
     HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
 };
-use crate::facts::{Statement, SyncEvent};
+use crate::facts::{Fact, Statement, SyncEvent};
 use crate::pages;
 use crate::settings::Settings;
 
@@ -180,7 +180,14 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
 fn findings(out: &mut Out, report: &Report, shown: &[&Finding]) {
     let has_cause = shown.iter().any(|finding| finding.role == Role::Cause);
     let mut told: HashSet<&str> = HashSet::new();
+    let mut unreadable = 0;
     for (n, finding) in shown.iter().enumerate() {
+        if finding.id == "input/unreadable" && out.options.verbose == 0 {
+            unreadable += 1;
+            if unreadable > UNREADABLE {
+                continue;
+            }
+        }
         if n > 0 || !out.text.is_empty() {
             out.blank();
         }
@@ -222,7 +229,18 @@ fn findings(out: &mut Out, report: &Report, shown: &[&Finding]) {
             }
         }
     }
+    if unreadable > UNREADABLE {
+        let rest = unreadable - UNREADABLE;
+        out.blank();
+        out.line(
+            PLAIN,
+            &format!("NOTE  input/unreadable  {rest} more of them: -v tells each, and so does the JSON."),
+        );
+    }
 }
+
+/// The most unreadable files of a folder that are told one by one.
+const UNREADABLE: usize = 5;
 
 fn remedy(out: &mut Out, finding: &Finding, full: bool) {
     let remedy = &finding.remedy;
@@ -489,18 +507,30 @@ fn unknown(out: &mut Out, report: &Report) {
 
 /// What was handed over, file by file: how much of it is used, and the last run that it records.
 fn handed_over(out: &mut Out, report: &Report) {
-    let mut files: Vec<&str> = Vec::new();
+    let mut files: Vec<(&str, Vec<&Fact>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for fact in &report.facts {
-        if !files.contains(&fact.source.file.as_str()) {
-            files.push(&fact.source.file);
-        }
+        let place = *places.entry(&fact.source.file).or_insert_with(|| {
+            files.push((&fact.source.file, Vec::new()));
+            files.len() - 1
+        });
+        files[place].1.push(fact);
     }
     if files.is_empty() {
         return;
     }
     out.heading("HANDED OVER");
-    for file in files {
-        let here = || report.facts.iter().filter(|f| f.source.file == file);
+    // Of a folder with much else in it, what is used.
+    let mut passed_over = 0;
+    for (file, held) in files {
+        if held.iter().all(|fact| matches!(fact.statement, Statement::Unreadable { .. }))
+            && out.options.verbose == 0
+            && places.len() > FILES
+        {
+            passed_over += 1;
+            continue;
+        }
+        let here = || held.iter().copied();
         let mut parts: Vec<String> = Vec::new();
         let count = |wanted: fn(&Statement) -> bool| here().filter(|f| wanted(&f.statement)).count();
         let values = count(|s| matches!(s, Statement::Config { .. }));
@@ -539,11 +569,20 @@ fn handed_over(out: &mut Out, report: &Report) {
         if failures > 0 {
             parts.push(format!("{failures} kinds of failures"));
         }
-        let last = here().rev().find_map(|f| match &f.statement {
+        let told = [
+            (count(|s| matches!(s, Statement::Event { .. })), "kinds of events"),
+            (count(|s| matches!(s, Statement::Change { .. })), "changes"),
+            (count(|s| matches!(s, Statement::IisAnswer { .. })), "kinds of answers of IIS"),
+            (count(|s| matches!(s, Statement::InstalledUpdate { .. })), "installed updates"),
+        ];
+        parts.extend(told.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+        let runs = here().filter_map(|f| match &f.statement {
             Statement::LogSync { event: SyncEvent::Succeeded, .. } => Some((f, "succeeded")),
             Statement::LogSync { event: SyncEvent::Failed, .. } => Some((f, "failed")),
             _ => None,
         });
+        // Exports of events begin with the newest.
+        let last = runs.max_by_key(|(f, _)| f.time);
         if let Some((fact, how)) = last {
             let when = fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
             parts.push(format!("its last run {how}{when}"));
@@ -554,7 +593,13 @@ fn handed_over(out: &mut Out, report: &Report) {
         let says = if parts.is_empty() { "nothing that is used".into() } else { parts.join("; ") };
         out.prose(PLAIN, &format!("  {}  ", clean(file)), &clean(&says));
     }
+    if passed_over > 0 {
+        out.line(PLAIN, &format!("  and {passed_over} more that could not be read: -v tells which"));
+    }
 }
+
+/// So many files are told of one by one, whatever is in them.
+const FILES: usize = 10;
 
 fn facts(out: &mut Out, report: &Report) {
     if report.facts.is_empty() {

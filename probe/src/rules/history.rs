@@ -4,7 +4,7 @@ use super::{Given, Seen, note, place};
 use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{Layer, NameAnswer};
-use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent};
+use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent, synchronizes};
 use crate::rules::With;
 
 /// The statements that it reads.
@@ -183,7 +183,7 @@ fn failing(seen: &Seen, given: &mut Given) {
     };
     let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
         Statement::LogFailure { failure, phase, process, .. }
-            if f.source.file == fact.source.file && process != "w3wp" =>
+            if f.source.file == fact.source.file && synchronizes(process) =>
         {
             Some((f, failure, phase))
         }
@@ -209,7 +209,9 @@ fn failing(seen: &Seen, given: &mut Given) {
 fn told_without_an_event(seen: &Seen, given: &mut Given) {
     let told = seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
         Statement::LogFailure { failure, process, phase, .. }
-            if process != "w3wp" && *phase != Some(Phase::Import) && !seen.facts.succeeded_after(fact) =>
+            if synchronizes(process)
+                && *phase != Some(Phase::Import)
+                && !seen.facts.succeeded_after(fact) =>
         {
             Some((fact, failure, phase))
         }

@@ -3,7 +3,7 @@
 use super::super::{Given, Seen, With, finding};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::Scheme;
-use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent};
+use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent, synchronizes};
 
 /// The failures that TLS versions, suites, policies and .NET's settings share.
 fn is_tls_failure(failure: &LoggedFailure) -> bool {
@@ -48,7 +48,7 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
         .filter_map(|fact| match &fact.statement {
             Statement::LogFailure { process, failure, phase, .. }
                 if is_tls_failure(failure)
-                    && process != "w3wp"
+                    && synchronizes(process)
                     && *phase != Some(Phase::Import)
                     && !seen.facts.succeeded_after(fact) =>
             {

@@ -1,0 +1,155 @@
+//! Events as text: what the Event Viewer copies, and what PowerShell prints as a list. Labels are in the language of
+//! Windows, their order is not.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::event::{Entry, Events, matters};
+use super::list::{Item, Page};
+use super::scan::Scanner;
+use super::when::{Order, When, written};
+
+/// How many lines a message may have.
+const LINES: usize = 500;
+
+/// Where copied events go.
+pub(super) struct Copied<'a> {
+    events: &'a mut Events,
+    order: Option<Order>,
+}
+
+/// A label and its value.
+static LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^\s{0,8}(\p{L}[^:\r\n]{0,40}?)[ \u{a0}]?:\s*(\S.*?)?\s*$").expect("fixed pattern")
+});
+static SYSTEM_TIME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"SystemTime=["']([^"']{10,40})["']"#).expect("fixed pattern"));
+
+impl<'a> Copied<'a> {
+    /// Events go to `events`; dates are read in `order` where that is told.
+    pub(super) fn new(events: &'a mut Events, order: Option<Order>) -> Self {
+        Copied { events, order }
+    }
+
+    /// Takes the events on a page.
+    pub(super) fn read(&mut self, page: &mut Page, items: &[Item], scanner: &mut Scanner) {
+        self.lists(page, items, scanner);
+        self.copies(page, scanner);
+    }
+
+    /// `Get-WinEvent | Format-List` and `Get-EventLog | Format-List`: the number tells what the message says.
+    fn lists(&mut self, page: &mut Page, items: &[Item], scanner: &mut Scanner) {
+        for event in items.chunk_by(|one, next| one.list == next.list) {
+            let value = |name: &str| event.iter().find(|item| item.name.eq_ignore_ascii_case(name));
+            let Some(provider) = value("ProviderName").or(value("Source")) else { continue };
+            let id = value("Id").or(value("EventID")).or(value("InstanceId"));
+            let (Some(id), Some(message)) = (id.and_then(|item| item.value.parse().ok()), value("Message"))
+            else {
+                continue;
+            };
+            if event.iter().any(|item| page.claimed[item.at]) {
+                continue;
+            }
+            // Of others nothing is used either: their text is no word of synchronization.
+            if matters(&provider.value) {
+                let time = value("TimeCreated").or(value("TimeGenerated"));
+                let computer = value("MachineName").map_or("", |item| &item.value);
+                let entry = Entry {
+                    line: page.number(message.at),
+                    id: Some(id),
+                    provider: provider.value.clone(),
+                    when: time.and_then(|item| written(&item.value, self.order)),
+                    computer: computer.to_string(),
+                    text: message.value.clone(),
+                    named: Vec::new(),
+                };
+                self.events.take(entry, scanner);
+            }
+            for item in event {
+                page.claim(item.at, item.last);
+            }
+        }
+    }
+
+    /// What "Copy details as text" gives: log, source, date, number, category, level, keywords, user, computer, and the
+    /// description below its label.
+    fn copies(&mut self, page: &mut Page, scanner: &mut Scanner) {
+        let mut at = 0;
+        while at + 9 < page.lines.len() {
+            match self.copy(page, at) {
+                Some((entry, last)) => {
+                    if matters(&entry.provider) {
+                        self.events.take(entry, scanner);
+                    }
+                    page.claim(at, last);
+                    at = last + 1;
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    fn copy(&self, page: &Page, at: usize) -> Option<(Entry, usize)> {
+        // Cheap first: the fourth line ends with a number.
+        if page.claimed[at] || !page.lines[at + 3].trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        let mut values: [String; 9] = Default::default();
+        for (value, line) in values.iter_mut().zip(&page.lines[at..at + 9]) {
+            let found = LABEL.captures(line)?;
+            *value = found.get(2).map_or_else(String::new, |found| found.as_str().to_string());
+        }
+        let [_, provider, date, id, _, _, _, _, computer] = values;
+        let id = id.parse().ok()?;
+        // A date that can be read in two ways is a date all the same.
+        written(&date, Some(self.order.unwrap_or(Order::Day)))
+            .or_else(|| written(&date, Some(Order::Month)))?;
+        let label = LABEL.captures(&page.lines[at + 9])?;
+        let mut text = label.get(2).map_or_else(String::new, |rest| rest.as_str().to_string());
+        let (mut last, mut next) = (at + 9, at + 10);
+        let mut when = written(&date, self.order);
+        let mut xml = false;
+        while next < page.lines.len() && next - at < LINES && !page.claimed[next] {
+            let line = page.lines[next].as_str();
+            if line.trim_start().starts_with("<Event ") {
+                xml = true;
+            }
+            if xml {
+                if let Some(found) = SYSTEM_TIME.captures(line) {
+                    when = found[1].parse().ok().map(When::utc).or(when);
+                }
+                last = next;
+                if line.contains("</Event>") {
+                    break;
+                }
+            } else if self.starts(page, next) {
+                break;
+            } else if !line.trim().is_empty() {
+                // "Event Xml:" in any language, before the XML itself.
+                let before_xml = page.lines.get(next + 1).is_some_and(|line| line.starts_with("<Event "));
+                if !before_xml {
+                    if !text.is_empty() {
+                        text.push('\n');
+                    }
+                    text.push_str(line);
+                }
+                last = next;
+            }
+            next += 1;
+        }
+        let line = page.number(at);
+        Some((Entry { line, id: Some(id), provider, when, computer, text, named: Vec::new() }, last))
+    }
+
+    /// Whether another copy begins there.
+    fn starts(&self, page: &Page, at: usize) -> bool {
+        let Some(lines) = page.lines.get(at..at + 9) else { return false };
+        let Some(id) =
+            LABEL.captures(&lines[3]).and_then(|found| found.get(2).map(|id| id.as_str().to_string()))
+        else {
+            return false;
+        };
+        id.parse::<u32>().is_ok() && lines.iter().all(|line| LABEL.is_match(line))
+    }
+}

@@ -1,0 +1,235 @@
+//! Events as comma-separated values: what `Export-Csv` and `ConvertTo-Csv` write of `Get-WinEvent` and `Get-EventLog`,
+//! and what the Event Viewer saves, whose headings are in the language of Windows.
+
+use std::io;
+
+use super::decode::{Blocks, LONG, decode_line};
+use super::event::{Entry, Events, matters};
+use super::scan::Scanner;
+use super::when::{Order, written};
+use super::{Found, Kind, line_number};
+
+/// The most records that are reported as no records.
+const PROBLEMS: usize = 20;
+/// The longest record that is put together from lines, in bytes.
+const RECORD: usize = 256 * 1024;
+
+/// Where what stands in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    delimiter: u8,
+    /// How many fields a record has.
+    fields: usize,
+    id: usize,
+    provider: usize,
+    time: Option<usize>,
+    message: Option<usize>,
+    computer: Option<usize>,
+    /// Every field is in quotes, as PowerShell writes them.
+    quoted: bool,
+    order: Option<Order>,
+}
+
+/// The columns of a file that begins as such an export does.
+pub(super) fn recognise(head: &str) -> Option<Columns> {
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("#TYPE "));
+    let first = lines.next()?;
+    let order = super::when::order(head);
+    let quoted = first.starts_with('"');
+    for delimiter in [b',', b';', b'\t'] {
+        let names = fields(first.as_bytes(), delimiter)?;
+        if names.len() < 4 || names.len() > 64 {
+            continue;
+        }
+        let of = |wanted: &[&str]| {
+            wanted.iter().find_map(|wanted| names.iter().position(|name| name.eq_ignore_ascii_case(wanted)))
+        };
+        let id = of(&["Id", "EventID", "InstanceId"]);
+        let provider = of(&["ProviderName", "Source"]);
+        if let (Some(id), Some(provider)) = (id, provider) {
+            return Some(Columns {
+                delimiter,
+                fields: names.len(),
+                id,
+                provider,
+                time: of(&["TimeCreated", "TimeGenerated", "TimeWritten"]),
+                message: of(&["Message"]),
+                computer: of(&["MachineName", "Computer"]),
+                quoted,
+                order,
+            });
+        }
+        // Level, date, source, number, category, and a message that has no heading.
+        if names.len() == 5
+            && let Some(record) = lines.clone().next().and_then(|line| begun(line.as_bytes(), delimiter))
+            && record.len() == 6
+            && record[3].trim().parse::<u32>().is_ok()
+            && written(&record[1], Some(order.unwrap_or(Order::Month))).is_some()
+        {
+            return Some(Columns {
+                delimiter,
+                fields: 6,
+                id: 3,
+                provider: 2,
+                time: Some(1),
+                message: Some(5),
+                computer: None,
+                quoted,
+                order,
+            });
+        }
+    }
+    None
+}
+
+/// The fields of one record; none where its quotes are not closed.
+fn fields(record: &[u8], delimiter: u8) -> Option<Vec<String>> {
+    if open(record) { None } else { begun(record, delimiter) }
+}
+
+/// The fields of a record that may go on.
+fn begun(record: &[u8], delimiter: u8) -> Option<Vec<String>> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(record);
+    let mut raw = csv::ByteRecord::new();
+    let read = reader.read_byte_record(&mut raw).is_ok_and(|read| read);
+    read.then(|| raw.iter().map(|field| decode_line(&field[..field.len().min(LONG)]).into_owned()).collect())
+}
+
+/// Whether a quote is open at the end.
+fn open(record: &[u8]) -> bool {
+    memchr::memchr_iter(b'"', record).count() % 2 == 1
+}
+
+/// A record that is being put together.
+#[derive(Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    line: u64,
+    /// Whether a quote is open.
+    open: bool,
+    /// It is longer than what is kept: the rest is passed over up to the next record.
+    over: bool,
+}
+
+/// Reads an export to its end.
+pub(super) fn read(
+    blocks: &mut Blocks<'_>,
+    columns: Columns,
+    scanner: &mut Scanner,
+    events: &mut Events,
+    found: &mut Found,
+) -> io::Result<()> {
+    found.kind(Kind::Events);
+    let mut pending = Pending::default();
+    let mut heading = true;
+    let mut result = Ok(());
+    loop {
+        let block = match blocks.next() {
+            Ok(Some(block)) => block,
+            Ok(None) => break,
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
+        };
+        for (here, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+            if heading {
+                // The first line that is no comment.
+                heading = bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ");
+                continue;
+            }
+            if pending.open && begins(bare, &columns) {
+                // A quote that nobody closed: what began there is lost, what begins here is not.
+                lost(&pending, found);
+                pending = Pending::default();
+            }
+            if pending.over {
+                continue;
+            }
+            if !pending.open {
+                if bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ") {
+                    continue;
+                }
+                pending = Pending { line: here, ..Pending::default() };
+            } else {
+                pending.bytes.push(b'\n');
+            }
+            pending.bytes.extend_from_slice(bare);
+            pending.open ^= open(bare);
+            pending.over = pending.bytes.len() > RECORD && pending.open;
+            if !pending.open {
+                record(&pending, &columns, scanner, events, found);
+            }
+        }
+    }
+    if pending.open {
+        lost(&pending, found);
+    }
+    result
+}
+
+/// Whether a line is a whole record, or the beginning of one, by itself.
+fn begins(line: &[u8], columns: &Columns) -> bool {
+    if columns.quoted != line.starts_with(b"\"") {
+        return false;
+    }
+    // Cheap first: lines of a message seldom have as many delimiters.
+    if memchr::memchr_iter(columns.delimiter, line).count() + 1 < columns.fields.min(columns.id + 2) {
+        return false;
+    }
+    let Some(record) = begun(line, columns.delimiter) else { return false };
+    let whole = !open(line) && record.len() == columns.fields;
+    let starts = open(line) && record.len() > columns.id.max(columns.provider);
+    (whole || starts)
+        && record.get(columns.id).is_some_and(|id| id.trim().parse::<u32>().is_ok())
+        && record.get(columns.provider).is_some_and(|provider| !provider.is_empty() && provider.len() < 100)
+        && columns.time.is_none_or(|at| {
+            record
+                .get(at)
+                .is_none_or(|time| written(time, Some(columns.order.unwrap_or(Order::Day))).is_some())
+        })
+}
+
+fn lost(pending: &Pending, found: &mut Found) {
+    found.problem(
+        line_number(pending.line),
+        "a record whose quotes are closed",
+        "a quote that stays open".into(),
+    );
+}
+
+fn record(
+    pending: &Pending,
+    columns: &Columns,
+    scanner: &mut Scanner,
+    events: &mut Events,
+    found: &mut Found,
+) {
+    let Some(values) = fields(&pending.bytes, columns.delimiter) else { return };
+    let get = |at: Option<usize>| at.and_then(|at| values.get(at)).map_or("", |value| value.trim());
+    let Ok(id) = get(Some(columns.id)).parse::<u32>() else {
+        let expected = format!("a record of {} fields with an event's number", columns.fields);
+        let why = format!("one of {} fields", values.len());
+        if found.problems.len() >= PROBLEMS {
+            return;
+        }
+        return found.problem(line_number(pending.line), &expected, why);
+    };
+    let provider = get(Some(columns.provider));
+    if !matters(provider) {
+        return;
+    }
+    let entry = Entry {
+        line: pending.line,
+        id: Some(id),
+        provider: provider.to_string(),
+        when: written(get(columns.time), columns.order),
+        computer: get(columns.computer).to_string(),
+        text: get(columns.message).to_string(),
+        named: Vec::new(),
+    };
+    events.take(entry, scanner);
+}

@@ -1,0 +1,123 @@
+//! One file: its encoding, its kind, and the reader of that kind.
+
+use std::io::Read;
+
+use super::copied::Copied;
+use super::event::Events;
+use super::{
+    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
+    json, line_number, log, manager, scan, shown, text, trouble, when, xml,
+};
+use crate::report::Report;
+
+const READABLE: &str = "a readable file";
+const LARGEST: &str = "a document of at most 64 MiB";
+
+/// Reads one file to its end.
+pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec<Report>) {
+    let (mut source, head) = match decode::sniff(inner) {
+        Ok(decode::Sniffed::Text(source, head)) => (source, head),
+        #[cfg(feature = "evtx")]
+        Ok(decode::Sniffed::EventLog(inner)) => return super::evtx::read(inner, found),
+        #[cfg(not(feature = "evtx"))]
+        Ok(decode::Sniffed::EventLog(_)) => return,
+        Ok(decode::Sniffed::Empty) => return found.problem(None, EXPECTED, "an empty file".into()),
+        Ok(decode::Sniffed::Binary(what)) => return found.problem(None, EXPECTED, what.into()),
+        Err(error) => return found.problem(None, READABLE, trouble(&error)),
+    };
+    let mut scanner = scan::Scanner::default();
+    if gpresult::recognise(&head) {
+        match source.first(DOCUMENT) {
+            Ok((text, over)) => {
+                gpresult::read(&text, !over && !source.cut(), found);
+                if over {
+                    found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
+                }
+            }
+            Err(error) => found.problem(None, READABLE, trouble(&error)),
+        }
+        if source.cut() {
+            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
+        }
+        return;
+    }
+    let mut events = Events::default();
+    if xml::recognise(&head) && head.contains("<Event ") {
+        // Of a long export its beginning.
+        match source.first(DOCUMENT) {
+            Ok((text, over)) => {
+                xml::read(&text, !over, found, &mut scanner, &mut events);
+                if over {
+                    found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
+                }
+            }
+            Err(error) => found.problem(None, READABLE, trouble(&error)),
+        }
+        scanner.finish(0, found);
+        events.finish(found);
+        if source.cut() {
+            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
+        }
+        return;
+    }
+    if json::recognise(&head) || xml::recognise(&head) {
+        match source.whole(DOCUMENT) {
+            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved),
+            Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
+            Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
+            Err(error) => found.problem(None, READABLE, trouble(&error)),
+        }
+        scanner.finish(0, found);
+        events.finish(found);
+        if source.cut() {
+            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
+        }
+        return;
+    }
+    // A client's log says nothing about the server: its name is all there is to know, however long it is.
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty());
+    if let Some(log) = lines.next().and_then(scan::client_log)
+        && lines.by_ref().take(2000).all(|line| !scan::is_header(line))
+        && !head.lines().any(is_config_line)
+    {
+        found.kind(Kind::ClientLog);
+        return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
+    }
+    let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
+    let columns = exported::recognise(&head);
+    let order = when::order(&head);
+    let mut blocks = decode::Blocks::new(source);
+    let result = if iis::recognise(&head) {
+        iis::read(&mut blocks, found)
+    } else if manager::recognise(&head) {
+        manager::read(&mut blocks, &mut scanner, found)
+    } else if let Some(columns) = columns {
+        exported::read(&mut blocks, columns, &mut scanner, &mut events, found)
+    } else if only_log {
+        scanner.only_changes = log::only_changes(&head);
+        log::read(&mut blocks, &mut scanner)
+    } else {
+        text::read(&mut blocks, &mut scanner, &mut Copied::new(&mut events, order), found)
+    };
+    let lines = blocks.lines();
+    scanner.finish(lines, found);
+    events.finish(found);
+    if let Err(error) = result {
+        found.problem(line_number(lines), READABLE, trouble(&error));
+    }
+    if blocks.cut() {
+        found.problem(line_number(lines.max(1)), "whole UTF-16 characters", "half of one at the end".into());
+    }
+    if found.facts.is_empty() && found.problems.is_empty() && found.kind.is_none() {
+        let first = head.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        found.problem(
+            None,
+            EXPECTED,
+            if first.split_whitespace().filter(|word| config::is_property(word)).count() > 1 {
+                "a configuration as a table, which cuts values off (print it with Format-List)".into()
+            } else {
+                format!("text of another kind that begins `{}`", shown(first.trim(), 60))
+            },
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! Logs of IIS (W3C extended) and of HTTP.sys (httperr): answers to requests for WSUS' directories, counted. Both write
+//! their times in UTC and name their fields themselves.
+
+use std::collections::HashMap;
+use std::io;
+
+use jiff::Timestamp;
+
+use super::decode::{Blocks, decode_line};
+use super::when::{Clock, When};
+use super::{Found, Kind, Statement, line_number, shown};
+
+/// The most answers that are told apart.
+const ANSWERS: usize = 1024;
+/// The directories of WSUS, as IIS knows them.
+const DIRECTORIES: [&str; 9] = [
+    "/ServerSyncWebService",
+    "/DssAuthWebService",
+    "/ClientWebService",
+    "/SimpleAuthWebService",
+    "/ApiRemoting30",
+    "/ReportingWebService",
+    "/SelfUpdate",
+    "/Content",
+    "/Inventory",
+];
+
+/// Whether a file begins as one of these logs does.
+pub(super) fn recognise(head: &str) -> bool {
+    let mut comments =
+        head.lines().take_while(|line| line.starts_with('#') || line.trim().is_empty()).take(50);
+    comments.any(|line| {
+        line.starts_with("#Software: Microsoft Internet Information")
+            || line.starts_with("#Software: Microsoft HTTP API")
+            || line.starts_with("#Fields: date time ")
+    })
+}
+
+/// Where what stands in a line.
+#[derive(Default)]
+struct Fields {
+    date: Option<usize>,
+    time: Option<usize>,
+    uri: Option<usize>,
+    status: Option<usize>,
+    substatus: Option<usize>,
+    reason: Option<usize>,
+}
+
+impl Fields {
+    fn of(line: &str) -> Self {
+        let mut fields = Fields::default();
+        for (at, name) in line.split_whitespace().enumerate().take(64) {
+            match name {
+                "date" => fields.date = Some(at),
+                "time" => fields.time = Some(at),
+                "cs-uri-stem" | "cs-uri" => fields.uri = Some(at),
+                "sc-status" => fields.status = Some(at),
+                "sc-substatus" => fields.substatus = Some(at),
+                "s-reason" => fields.reason = Some(at),
+                _ => {}
+            }
+        }
+        fields
+    }
+}
+
+struct Answer {
+    count: u64,
+    line: u64,
+    time: Option<Timestamp>,
+}
+
+/// Counts answers.
+#[derive(Default)]
+pub(super) struct Answers {
+    fields: Fields,
+    clock: Clock,
+    known: HashMap<(&'static str, u16, u16, String), Answer>,
+    problem: Option<(u64, &'static str)>,
+    /// The date and time of the last line, and what they are.
+    last: (Vec<u8>, Option<Timestamp>),
+}
+
+/// Reads such a log to its end.
+pub(super) fn read(blocks: &mut Blocks<'_>, found: &mut Found) -> io::Result<()> {
+    found.kind(Kind::WebLog);
+    let mut answers = Answers::default();
+    let result = loop {
+        match blocks.next() {
+            Ok(Some(block)) => {
+                for (number, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
+                    answers.line(number, line);
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    answers.finish(found);
+    result
+}
+
+impl Answers {
+    /// Answers of lines that stand alone, as HTTP.sys has written them since it first wrote any.
+    pub(super) fn pasted() -> Self {
+        let fields =
+            "date time c-ip c-port s-ip s-port cs-version cs-method cs-uri sc-status s-siteid s-reason";
+        Answers { fields: Fields::of(fields), ..Answers::default() }
+    }
+
+    /// Takes a line.
+    pub(super) fn line(&mut self, number: u64, line: &[u8]) {
+        if line.starts_with(b"#") {
+            if let Some(names) = line.strip_prefix(b"#Fields:") {
+                self.fields = Fields::of(&decode_line(names));
+                if self.fields.uri.is_none() || self.fields.status.is_none() {
+                    self.problem.get_or_insert((number, "others"));
+                }
+            }
+            return;
+        }
+        let (Some(uri_at), Some(status_at)) = (self.fields.uri, self.fields.status) else {
+            if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                self.problem.get_or_insert((number, "a line before any names"));
+            }
+            return;
+        };
+        let wanted = [
+            Some(uri_at),
+            Some(status_at),
+            self.fields.substatus,
+            self.fields.reason,
+            self.fields.date,
+            self.fields.time,
+        ];
+        let mut values: [&[u8]; 6] = [b""; 6];
+        let parts = line.split(|&byte| matches!(byte, b' ' | b'\r' | b'\n')).filter(|part| !part.is_empty());
+        for (at, part) in parts.enumerate().take(64) {
+            for (slot, wanted) in wanted.iter().enumerate() {
+                if *wanted == Some(at) {
+                    values[slot] = part;
+                }
+            }
+        }
+        let [uri, status, substatus, reason, date, time] = values;
+        let moment = self.moment(date, time);
+        if let Some(time) = moment {
+            self.clock.take(number, When::utc(time));
+        }
+        let Some(directory) = directory(uri) else { return };
+        let digits = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<u16>().ok());
+        // A connection that ended without an answer has `-` there.
+        let status = match status {
+            b"-" => 0,
+            status => match digits(status) {
+                Some(status) => status,
+                None => return,
+            },
+        };
+        let reason = match reason {
+            b"-" => String::new(),
+            reason => shown(&decode_line(&reason[..reason.len().min(60)]), 60),
+        };
+        let key = (directory, status, digits(substatus).unwrap_or(0), reason);
+        let room = self.known.len() < ANSWERS;
+        match self.known.get_mut(&key) {
+            Some(answer) => {
+                answer.count += 1;
+                answer.line = number;
+                answer.time = moment.or(answer.time);
+            }
+            None if room => {
+                self.known.insert(key, Answer { count: 1, line: number, time: moment });
+            }
+            None => {}
+        }
+    }
+
+    fn moment(&mut self, date: &[u8], time: &[u8]) -> Option<Timestamp> {
+        if date.len() != 10 || time.len() != 8 {
+            return None;
+        }
+        let (known, moment) = (&mut self.last.0, &mut self.last.1);
+        if known.len() == 18 && &known[..10] == date && &known[10..] == time {
+            return *moment;
+        }
+        known.clear();
+        known.extend_from_slice(date);
+        known.extend_from_slice(time);
+        let written = format!("{}T{}Z", decode_line(date), decode_line(time));
+        *moment = written.parse().ok();
+        *moment
+    }
+
+    /// States what was counted.
+    pub(super) fn finish(self, found: &mut Found) {
+        if let Some((line, why)) = self.problem {
+            let expected = "the names of fields, cs-uri-stem or cs-uri and sc-status among them";
+            found.problem(line_number(line), expected, why.into());
+        }
+        let mut answers: Vec<_> = self.known.into_iter().collect();
+        answers.sort_by(|a, b| (a.1.line, &a.0).cmp(&(b.1.line, &b.0)));
+        for ((directory, status, substatus, reason), answer) in answers {
+            let Answer { count, line, time } = answer;
+            let directory = directory.to_string();
+            let statement = Statement::IisAnswer { directory, status, substatus, reason, count };
+            found.fact(line_number(line), time, statement);
+        }
+        found.jumps(self.clock);
+    }
+}
+
+/// The directory of WSUS that a URL lies in.
+fn directory(uri: &[u8]) -> Option<&'static str> {
+    // HTTP.sys writes a whole URL where the client sent one.
+    let path = match memchr::memmem::find(&uri[..uri.len().min(16)], b"://") {
+        Some(at) => {
+            let rest = &uri[at + 3..];
+            &rest[memchr::memchr(b'/', rest)?..]
+        }
+        None => uri,
+    };
+    let end =
+        path.iter().skip(1).position(|byte| matches!(byte, b'/' | b'?')).map_or(path.len(), |at| at + 1);
+    DIRECTORIES.into_iter().find(|known| path[..end].eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether a line is one of HTTP.sys' log.
+pub(super) fn is_refusal(line: &str) -> bool {
+    use std::sync::LazyLock;
+    static LINE: LazyLock<regex::Regex> = LazyLock::new(|| {
+        regex::Regex::new(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ (?:\d+|-) \S+ (?:\d+|-) HTTP/\d")
+            .expect("fixed pattern")
+    });
+    line.as_bytes().first().is_some_and(u8::is_ascii_digit) && LINE.is_match(line)
+}
