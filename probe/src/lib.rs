@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod codec;
+pub mod collection;
 pub mod describe;
 pub mod diagnosis;
 pub mod enumerate;

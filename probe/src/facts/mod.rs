@@ -4,6 +4,7 @@
 //! and costs nothing else.
 
 mod client;
+mod collection;
 mod config;
 mod decode;
 mod gpresult;
@@ -13,6 +14,7 @@ mod log;
 mod netsh;
 mod nettest;
 mod powershell;
+mod prints;
 mod registry;
 mod resolve;
 mod scan;
@@ -40,8 +42,9 @@ pub use view::{FactView, FailureView};
 const DOCUMENT: usize = 64 * 1024 * 1024;
 
 /// What a file without a known form was expected to be.
-const EXPECTED: &str = "a WSUS configuration, a log, events, the registry, a list of cipher suites, or the output of \
-netsh, gpresult, Test-NetConnection or Resolve-DnsName";
+const EXPECTED: &str = "a WSUS configuration, a log, events, the registry, certificates, IIS' configuration, a list of \
+cipher suites, a collection, or the output of netsh, gpresult, certutil, w32tm, wsusutil, Get-Service, Get-HotFix, \
+Test-NetConnection or Resolve-DnsName";
 
 /// A file handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +103,28 @@ pub enum Kind {
     GroupPolicy,
     /// `Get-TlsCipherSuite`.
     CipherSuites,
+    /// Services or application pools.
+    Services,
+    /// Installed updates.
+    Updates,
+    /// `w32tm /query /status`.
+    Clock,
+    /// IIS' configuration, or what its tools print of sites.
+    Iis,
+    /// `netsh http show sslcert`.
+    SslBindings,
+    /// Certificates: files, or what a store holds.
+    Certificates,
+    /// `certutil -verify`.
+    ChainVerdict,
+    /// The schedule of synchronization, or its history.
+    Schedule,
+    /// What wsusutil prints.
+    WsusUtil,
+    /// The test by .NET's HttpWebRequest.
+    HttpTest,
+    /// What a server's own commands printed, as one file.
+    Collection,
     /// Text in which something known was found.
     PastedText,
     /// A saved report.
@@ -147,10 +172,18 @@ pub struct Reading {
 /// Reads every file. Nothing that a file holds makes this fail.
 pub fn read(inputs: &[Input]) -> Reading {
     let mut reading = Reading::default();
-    for input in inputs {
-        let mut found = Found::default();
-        read_one(input, &mut found, &mut reading.saved);
-        let Found { facts, problems, kind, .. } = found;
+    let mut waiting: Vec<(Part, usize)> = inputs.iter().rev().map(|input| (Part::new(input.clone()), 0)).collect();
+    while let Some((Part { input, command }, depth)) = waiting.pop() {
+        let mut found = Found { command, ..Found::default() };
+        read_one(&input, &mut found, &mut reading.saved);
+        let Found { facts, mut problems, kind, parts, .. } = found;
+        if depth >= NESTED && !parts.is_empty() {
+            let (expected, found) = ("files that are not nested", "a collection within a collection");
+            let (expected, found) = (expected.to_string(), found.to_string());
+            problems.push(Problem { file: String::new(), line: None, expected, found });
+        } else {
+            waiting.extend(parts.into_iter().rev().map(|part| (part.of(&input.name), depth + 1)));
+        }
         let source = |line| Source { file: input.name.clone(), line };
         for Stated { line, time, zone, statement } in facts {
             let id = format!("f{}", reading.facts.len() + 1);
@@ -202,6 +235,7 @@ fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
         Ok(decode::Sniffed::Text(source, head)) => (source, head),
         Ok(decode::Sniffed::Empty) => return found.problem(None, EXPECTED, "an empty file".into()),
         Ok(decode::Sniffed::Binary(what)) => return found.problem(None, EXPECTED, what.into()),
+        Ok(decode::Sniffed::Der(bytes, over)) => return prints::certificate_file(&bytes, over, found),
         Err(error) => return found.problem(None, READABLE, trouble(&error)),
     };
     let mut scanner = scan::Scanner::default();
@@ -220,9 +254,10 @@ fn read_one(input: &Input, found: &mut Found, saved: &mut Vec<Report>) {
         }
         return;
     }
-    if json::recognise(&head) || xml::recognise(&head) {
+    if json::recognise(&head) || xml::recognise(&head) || prints::is_iis_config(&head) {
         match source.whole(DOCUMENT) {
-            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved),
+            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved, &mut scanner),
+            Ok(Some(text)) if prints::is_iis_config(&head) => prints::iis_config(&text, found),
             Ok(Some(text)) => xml::read(&text, found, &mut scanner),
             Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),
@@ -276,6 +311,28 @@ fn is_config_line(line: &str) -> bool {
     line.split_once(':').is_some_and(|(name, _)| name.len() < 60 && config::is_property(name.trim()))
 }
 
+/// How deep a file may lie in another.
+const NESTED: usize = 1;
+
+/// A file, or one that another file holds.
+struct Part {
+    input: Input,
+    /// The command that printed it, where that is known.
+    command: Option<String>,
+}
+
+impl Part {
+    fn new(input: Input) -> Self {
+        Part { input, command: None }
+    }
+
+    /// The same, called after the file that holds it.
+    fn of(mut self, file: &str) -> Self {
+        self.input.name = format!("{file}#{}", self.input.name);
+        self
+    }
+}
+
 /// What the reader of one file has found so far.
 #[derive(Default)]
 struct Found {
@@ -286,6 +343,10 @@ struct Found {
     unavailable: bool,
     /// How many bytes the lists in the facts have.
     lists: usize,
+    /// The command that printed the file, where that is known.
+    command: Option<String>,
+    /// The files that it holds.
+    parts: Vec<Part>,
 }
 
 struct Stated {
@@ -341,6 +402,10 @@ impl Found {
         if !std::mem::replace(&mut self.unavailable, true) {
             self.fact(line, None, Statement::ConfigUnavailable { why });
         }
+    }
+
+    fn part(&mut self, part: Part) {
+        self.parts.push(part);
     }
 
     fn kind(&mut self, kind: Kind) {

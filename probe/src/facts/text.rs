@@ -5,6 +5,7 @@ use std::io;
 
 use super::decode::Blocks;
 use super::list::{self, Item, Page};
+use super::prints::Prints;
 use super::registry::Registry;
 use super::scan::Scanner;
 use super::suites::Suites;
@@ -12,10 +13,12 @@ use super::{Found, config, netsh, nettest, powershell, resolve, server};
 
 /// Reads a text to its end; returns how many lines it has.
 pub(super) fn read(blocks: &mut Blocks, scanner: &mut Scanner, found: &mut Found) -> io::Result<u64> {
-    let (mut registry, mut suites) = (Registry::default(), Suites::default());
-    let result = pages(blocks, scanner, found, &mut registry, &mut suites);
+    let mut state = (Registry::default(), Suites::default(), Prints::default());
+    let result = pages(blocks, scanner, found, &mut state);
+    let (mut registry, mut suites, prints) = state;
     registry.finish(blocks.ends_in_line(), found);
     suites.finish(found);
+    prints.finish(found, scanner);
     result.map(|()| blocks.lines())
 }
 
@@ -23,8 +26,7 @@ fn pages(
     blocks: &mut Blocks,
     scanner: &mut Scanner,
     found: &mut Found,
-    registry: &mut Registry,
-    suites: &mut Suites,
+    (registry, suites, prints): &mut (Registry, Suites, Prints),
 ) -> io::Result<()> {
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
@@ -39,6 +41,7 @@ fn pages(
         nettest::read(&mut page, &items, found);
         resolve::read(&mut page, &items, found);
         server::read(&mut page, &items, found);
+        prints.read(&mut page, &items, found);
         events(&mut page, &items, scanner);
         entries(&page, scanner);
         // A value that the console's width has cut in two.

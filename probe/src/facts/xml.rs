@@ -6,6 +6,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::config::{self, Configuration};
 use super::gpresult::Report;
+use super::prints::{Prints, Record};
 use super::scan::Scanner;
 use super::{Found, Kind, Statement, line_number, server, shown};
 
@@ -56,6 +57,7 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
     let mut stack: Vec<Open> = Vec::new();
     let mut open = Configuration::default();
     let mut event: Option<Entry> = None;
+    let mut objects = Objects::default();
     let mut report = Report::default();
     let before = found.facts.len() + found.problems.len();
     let (mut clixml, mut events) = (false, false);
@@ -88,12 +90,18 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
                     _ => {}
                 }
                 event_tag(&tag, &element, &mut event);
+                if clixml {
+                    objects.start(&element);
+                }
                 report.start(stack.len(), &element.tag, line);
                 stack.push(element);
             }
             Event::Empty(tag) => {
                 let element = element(&tag, line);
                 event_tag(&tag, &element, &mut event);
+                if clixml {
+                    objects.value(&element);
+                }
                 close(element, clixml, &mut open, &mut event, found);
             }
             Event::Text(bytes) => {
@@ -114,6 +122,9 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
             Event::End(_) => {
                 let Some(element) = stack.pop() else { continue };
                 let ended = element.tag == "Event";
+                if clixml {
+                    objects.end(&element, found);
+                }
                 if report.seen {
                     let around = stack.iter().map(|open| open.tag.as_str());
                     let text = (!element.children).then_some(element.text.as_str());
@@ -138,6 +149,7 @@ pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner) {
         }
     }
     open.finish(found);
+    objects.prints.finish(found, scanner);
     let is_report = report.seen;
     report.finish(found);
     if events {
@@ -225,6 +237,48 @@ fn close(
     } else if element.tag == "Version" && name == "Version" && server::is_version(text) {
         found.kind(Kind::ServerVersion);
         found.fact(line, None, Statement::ServerVersion { version: text.to_string() });
+    }
+}
+
+/// The objects of CLIXML that are open, each with what it has so far.
+#[derive(Default)]
+struct Objects {
+    open: Vec<(Record, Option<String>)>,
+    prints: Prints,
+}
+
+impl Objects {
+    fn start(&mut self, element: &Open) {
+        if element.tag == "Obj" {
+            self.open.push((Record::new(line_number(element.at)), None));
+        }
+    }
+
+    /// Takes an element that holds a text.
+    fn value(&mut self, element: &Open) {
+        let Some((record, own)) = self.open.last_mut() else { return };
+        let text = match element.tag.as_str() {
+            "B" if element.text.trim() == "true" => "True",
+            "B" if element.text.trim() == "false" => "False",
+            _ => element.text.trim(),
+        };
+        match &element.name {
+            Some(name) if !element.children => record.add(line_number(element.at), name, text),
+            // What an enumeration calls its value.
+            None if element.tag == "ToString" => *own = Some(text.to_string()),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, element: &Open, found: &mut Found) {
+        if element.tag != "Obj" {
+            return self.value(element);
+        }
+        let Some((record, own)) = self.open.pop() else { return };
+        self.prints.record(&record, found);
+        if let (Some((parent, _)), Some(name), Some(own)) = (self.open.last_mut(), &element.name, own) {
+            parent.add(line_number(element.at), name, &own);
+        }
     }
 }
 
