@@ -91,7 +91,8 @@ impl Configuration {
         let value = match form {
             Form::Secret => return,
             // What a database prints where nothing stands.
-            _ if value == "NULL" => String::new(),
+            Form::Text | Form::Presence if value == "NULL" => String::new(),
+            _ if value == "NULL" => return,
             Form::Presence if value.is_empty() => String::new(),
             Form::Presence => "(set)".to_string(),
             _ => value.to_string(),

@@ -57,7 +57,8 @@ pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>, scann
     suites.finish(found);
     prints.finish(found, scanner);
     if found.facts.len() + found.problems.len() == before && found.kind.is_none() {
-        let expected = "a WSUS configuration, an object that a reader knows, a collection or a saved report as JSON";
+        let expected =
+            "a WSUS configuration, an object that a reader knows, a collection or a saved report as JSON";
         found.problem(None, expected, "JSON of another kind".into());
     }
 }

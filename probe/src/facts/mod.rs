@@ -172,7 +172,8 @@ pub struct Reading {
 /// Reads every file. Nothing that a file holds makes this fail.
 pub fn read(inputs: &[Input]) -> Reading {
     let mut reading = Reading::default();
-    let mut waiting: Vec<(Part, usize)> = inputs.iter().rev().map(|input| (Part::new(input.clone()), 0)).collect();
+    let mut waiting: Vec<(Part, usize)> =
+        inputs.iter().rev().map(|input| (Part::new(input.clone()), 0)).collect();
     while let Some((Part { input, command }, depth)) = waiting.pop() {
         let mut found = Found { command, ..Found::default() };
         read_one(&input, &mut found, &mut reading.saved);

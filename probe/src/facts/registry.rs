@@ -21,7 +21,7 @@ const TEXT: usize = 1000;
 const BYTES: usize = 128 * 1024;
 
 /// The key of what a user, or the machine, sets for WinINET.
-const INTERNET: &str = r"SOFTWARE\(?:Policies\)?Microsoft\Windows\CurrentVersion\Internet Settings";
+const INTERNET: &str = r"SOFTWARE\\(?:Policies\\)?Microsoft\\Windows\\CurrentVersion\\Internet Settings";
 
 /// The keys that matter, below `HKLM\`.
 static MATTERS: LazyLock<Regex> = LazyLock::new(|| {
@@ -59,7 +59,8 @@ fn matters(key: &str) -> Option<String> {
     }
     let rest = root(["HKEY_USERS\\", "HKU\\", "HKU:\\"])?;
     let (account, below) = rest.split_once('\\')?;
-    let service = ["S-1-5-18", "S-1-5-19", "S-1-5-20", ".DEFAULT"].iter().any(|id| id.eq_ignore_ascii_case(account));
+    let service =
+        ["S-1-5-18", "S-1-5-19", "S-1-5-20", ".DEFAULT"].iter().any(|id| id.eq_ignore_ascii_case(account));
     (service && OF_A_USER.is_match(below)).then(|| format!("HKU\\{}", shown(rest, KEY)))
 }
 
@@ -81,12 +82,24 @@ const KEPT: [(&str, &[&str]); 5] = [
     ),
     (
         r"\windows\windowsupdate",
-        &["WUServer", "WUStatusServer", "UpdateServiceUrlAlternate", "DoNotConnectToWindowsUpdateInternetLocations"],
+        &[
+            "WUServer",
+            "WUStatusServer",
+            "UpdateServiceUrlAlternate",
+            "DoNotConnectToWindowsUpdateInternetLocations",
+        ],
     ),
     (r"\windowsupdate\au", &["UseWUServer"]),
     (
         r"\internet settings",
-        &["ProxyEnable", "ProxyServer", "ProxyOverride", "AutoConfigURL", "AutoDetect", "ProxySettingsPerUser"],
+        &[
+            "ProxyEnable",
+            "ProxyServer",
+            "ProxyOverride",
+            "AutoConfigURL",
+            "AutoDetect",
+            "ProxySettingsPerUser",
+        ],
     ),
 ];
 
@@ -125,7 +138,7 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
             if is_listed(&name) && (over || text.len() > LONG) {
                 too_long(line, text.split(',').count(), found);
             }
-            let value = shown(&text, limit);
+            let value = if is_cut_url(&text) { "(hidden)".to_string() } else { shown(&text, limit) };
             let size = value.len();
             (RegistryValue::Text { value }, size)
         }
@@ -169,6 +182,14 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
     if let Some(version) = windows {
         found.fact(line, None, Statement::ServerVersion { version });
     }
+}
+
+/// Whether a text ends within the name and password of a URL: what follows the colon is no port.
+fn is_cut_url(text: &str) -> bool {
+    static AUTHORITY: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"://[^/\\\s@:\[]+:([^/\\\s@]*)$").expect("fixed pattern"));
+    text.contains("://")
+        && AUTHORITY.captures(text).is_some_and(|parts| !parts[1].bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `Windows Server 2012 R2`, without the edition.

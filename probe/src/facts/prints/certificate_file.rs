@@ -92,7 +92,8 @@ pub(in crate::facts) fn read(bytes: &[u8], over: bool, found: &mut Found) {
         (Some((2, [3])), _) | (_, 0x80) if is_pfx(bytes) => found.problem(
             None,
             EXPECTED,
-            "a PFX (PKCS #12), which holds a private key: keep it, and hand over the certificate alone".into(),
+            "a PFX (PKCS #12), which holds a private key: keep it, and hand over the certificate alone"
+                .into(),
         ),
         (Some((2, _)), _) => {
             found.problem(None, EXPECTED, "a private key: keep it to yourself, it was not read".into());

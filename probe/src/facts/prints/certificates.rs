@@ -29,8 +29,10 @@ pub(super) struct Places {
 /// The store that a path of PowerShell names: `Cert:\LocalMachine\Root`, `Certificate::CurrentUser\My`.
 fn path(text: &str) -> Option<(StoreAccount, String)> {
     static PATH: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)(?:\bcert:[\\/]|Certificate::)(LocalMachine|CurrentUser)[\\/]([A-Za-z]\w{0,40})")
-            .expect("fixed pattern")
+        Regex::new(
+            r"(?i)(?:\bcert:[\\/]|Certificate::)(LocalMachine|CurrentUser)[\\/]([A-Za-z][A-Za-z0-9_-]*)",
+        )
+        .expect("fixed pattern")
     });
     let parts = PATH.captures(text)?;
     let machine = parts[1].eq_ignore_ascii_case("LocalMachine");
@@ -41,7 +43,7 @@ fn path(text: &str) -> Option<(StoreAccount, String)> {
 /// The store that a call of certutil names.
 fn call(text: &str) -> Option<(StoreAccount, String)> {
     static CALL: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)\bcertutil(?:\.exe)?\b(.{0,200})[-/](?:view)?store\b(.{0,200})$").expect("fixed pattern")
+        Regex::new(r"(?i)\bcertutil(?:\.exe)?\b(.*?)[-/](?:view)?store\b(.*)$").expect("fixed pattern")
     });
     let parts = CALL.captures(text)?;
     let options = format!("{} {}", &parts[1], &parts[2]).to_ascii_lowercase();
@@ -62,14 +64,15 @@ fn call(text: &str) -> Option<(StoreAccount, String)> {
 /// Whether a line is a prompt of PowerShell or of the command interpreter with something behind it.
 fn is_prompt(line: &str) -> bool {
     static PROMPT: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^(?:PS [^>]{1,200}>|PS>|[A-Za-z]:\\[^>]{0,200}>)\s*\S").expect("fixed pattern"));
+        LazyLock::new(|| Regex::new(r"^(?:PS [^>]+>|PS>|[A-Za-z]:\\[^>]*>)\s*\S").expect("fixed pattern"));
     PROMPT.is_match(line)
 }
 
 /// The heading of certutil's list of a store: `Root "Trusted Root Certification Authorities"`.
 fn heading(page: &Page, at: usize) -> Option<String> {
-    static HEADING: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r#"^\s{0,4}([A-Za-z][\w-]{0,40})(?: ".{1,120}")?\s*$"#).expect("fixed pattern"));
+    static HEADING: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"^\s{0,4}([A-Za-z][A-Za-z0-9_-]{0,40})(?: "[^"]*")?\s*$"#).expect("fixed pattern")
+    });
     let line = page.lines.get(at).filter(|line| line.len() < 200)?;
     let next = page.lines[at + 1..].iter().take(2).find(|line| !line.trim().is_empty())?;
     if !is_rule(next) {
@@ -81,7 +84,7 @@ fn heading(page: &Page, at: usize) -> Option<String> {
 /// `================ Certificate 0 ================`, whatever the word is.
 fn is_rule(line: &str) -> bool {
     static RULE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^\s{0,4}={4,40} [^=]{1,60} \d{1,6} ={4,40}\s*$").expect("fixed pattern"));
+        LazyLock::new(|| Regex::new(r"^\s{0,4}={4,40} [^=]+ [0-9]{1,6} ={4,40}\s*$").expect("fixed pattern"));
     line.len() < 200 && RULE.is_match(line)
 }
 
@@ -196,10 +199,12 @@ pub(super) fn read(page: &mut Page, found: &mut Found, prints: &mut Prints) {
 }
 
 fn certificate(page: &Page, rule: usize, end: usize, found: &mut Found, prints: &mut Prints) {
-    static HASH: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?i)^\s*[^:]{0,60}\(sha1\): ?([0-9a-f ]{40,60})\s*$").expect("fixed pattern"));
+    static HASH: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)^\s*[^:]*\(sha1\): ?([0-9a-f ]{40,60})\s*$").expect("fixed pattern")
+    });
     let lines = || page.lines[rule + 1..end].iter().filter(|line| line.len() < 4000);
-    let value = |line: &String| line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_string());
+    let value =
+        |line: &String| line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_string());
     let outer = |line: &&String| !line.starts_with([' ', '\t']) && line.contains(':');
     // The order is the same in every language: serial number, issuer, the two dates (indented), subject.
     let mut labelled = lines().filter(outer).map(value);
@@ -208,7 +213,8 @@ fn certificate(page: &Page, rule: usize, end: usize, found: &mut Found, prints: 
     let valid = [dates.next().unwrap_or_default(), dates.next().unwrap_or_default()];
     let hash = lines().find_map(|line| HASH.captures(line)).map(|parts| fingerprint(&parts[1]));
     let line = line_number(page.number(rule));
-    let (Some(issuer), Some(subject), Some(hash)) = (issuer, subject, hash.filter(|hash| !hash.is_empty())) else {
+    let (Some(issuer), Some(subject), Some(hash)) = (issuer, subject, hash.filter(|hash| !hash.is_empty()))
+    else {
         found.problem(line, "the whole of a certificate", "its end before the fingerprint".into());
         return;
     };

@@ -11,12 +11,12 @@ use crate::facts::{Found, Kind, Statement, line_number, shown};
 /// reference's id, the time of the last synchronization.
 static SHAPE: LazyLock<[Regex; 6]> = LazyLock::new(|| {
     [
-        r"^\s*[^:]{2,40}: ?([0-3])\s?\(.*\)\s*$",
-        r"^\s*[^:]{2,40}: ?(\d{1,3})\s?\(.*\)\s*$",
-        r"^\s*[^:]{2,40}: ?-?\d{1,3}\s?\(.*\)\s*$",
-        r"^\s*[^:]{2,60}: ?-?\d{1,9}[.,]\d{1,9}s\s*$",
-        r"^\s*[^:]{2,60}: ?-?\d{1,9}[.,]\d{1,9}s\s*$",
-        r"^\s*[^:]{2,40}: ?0x([0-9A-Fa-f]{8})\b",
+        r"^[^:]+: ?([0-3])\s?\(.*\)\s*$",
+        r"^[^:]+: ?(\d{1,3})\s?\(.*\)\s*$",
+        r"^[^:]+: ?-?\d{1,3}\s?\(.*\)\s*$",
+        r"^[^:]+: ?-?\d{1,9}[.,]\d{1,9}s\s*$",
+        r"^[^:]+: ?-?\d{1,9}[.,]\d{1,9}s\s*$",
+        r"^[^:]+: ?0x([0-9A-Fa-f]{8})\b",
     ]
     .map(|pattern| Regex::new(pattern).expect("fixed pattern"))
 });
@@ -32,7 +32,10 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             continue;
         }
         let value = |index: usize, line: usize| {
-            SHAPE[index].captures(&page.lines[at + line]).map(|parts| parts[1].to_string()).unwrap_or_default()
+            SHAPE[index]
+                .captures(&page.lines[at + line])
+                .map(|parts| parts[1].to_string())
+                .unwrap_or_default()
         };
         let (leap, reference) = (value(0, 0), value(5, 5));
         let source = page.lines[at + 7].split_once(':').map(|(_, source)| source.trim()).unwrap_or_default();

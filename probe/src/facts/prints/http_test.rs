@@ -80,7 +80,7 @@ fn own(page: &mut Page, head: usize, version: &str, found: &mut Found) -> usize 
 fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
     static QUOTED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            "(?s)[\"\u{ab}\u{201e}\u{201c}]\\s?GetResponse\\s?[\"\u{bb}\u{201c}\u{201d}].{1,60}?:\\s*[\"\u{ab}\u{201e}\u{201c}](.{1,2000}?)[\"\u{bb}\u{201c}\u{201d}]\\s*(?:$|\\n)",
+            "(?s)[\"\u{ab}\u{201e}\u{201c}]\\s?GetResponse\\s?[\"\u{bb}\u{201c}\u{201d}].{1,60}?:\\s*[\"\u{ab}\u{201e}\u{201c}](.+?)[\"\u{bb}\u{201c}\u{201d}]\\s*(?:$|\\n)",
         )
         .expect("fixed pattern")
     });

@@ -54,7 +54,8 @@ fn site_of(path: &str) -> Option<&str> {
 
 /// An object that is a binding. A table of them does not name their site.
 pub(super) fn record(record: &Record, found: &mut Found) -> bool {
-    let (Some(protocol), Some(information)) = (record.get("protocol"), record.get("bindingInformation")) else {
+    let (Some(protocol), Some(information)) = (record.get("protocol"), record.get("bindingInformation"))
+    else {
         return false;
     };
     let site = record.get("ItemXPath").and_then(site_of).unwrap_or_default();
@@ -65,7 +66,7 @@ pub(super) fn record(record: &Record, found: &mut Found) -> bool {
 /// Reads appcmd's list of sites.
 pub(super) fn read(page: &mut Page, found: &mut Found) {
     static SITE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"^\s*SITE "([^"]{1,200})" \(id:\d{1,10},bindings:(.{0,2000}),state:\w{0,20}\)"#)
+        Regex::new(r#"^\s*SITE "([^"]+)" \(id:[0-9]+,bindings:(.*),state:[A-Za-z]*\)"#)
             .expect("fixed pattern")
     });
     for at in 0..page.lines.len() {

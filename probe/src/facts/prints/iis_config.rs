@@ -1,8 +1,8 @@
 //! IIS' applicationHost.config: bindings, whether directories require TLS, and how the application pools are set. Entities
 //! of a document's own are never expanded, and depth is bounded.
 
-use quick_xml::{Reader, XmlVersion};
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::iis;
 use crate::facts::{Found, Kind, Statement, line_number, shown};
@@ -91,10 +91,14 @@ impl Around {
 
     /// `Ssl, SslNegotiateCert`, or their sum.
     fn access(&self, flags: &str, line: Option<u32>, found: &mut Found) {
-        let words: Vec<String> = flags.split(',').take(16).map(|word| word.trim().to_ascii_lowercase()).collect();
+        let words: Vec<String> =
+            flags.split(',').take(16).map(|word| word.trim().to_ascii_lowercase()).collect();
         let number = flags.trim().parse::<u32>().ok();
         let known = |word: &String| {
-            matches!(word.as_str(), "" | "none" | "ssl" | "sslnegotiatecert" | "sslrequirecert" | "sslmapcert" | "ssl128")
+            matches!(
+                word.as_str(),
+                "" | "none" | "ssl" | "sslnegotiatecert" | "sslrequirecert" | "sslmapcert" | "ssl128"
+            )
         };
         if number.is_none() && !words.iter().all(known) {
             let given = format!("`{}`", shown(flags, 60));

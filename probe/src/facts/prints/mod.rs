@@ -19,7 +19,7 @@ mod wsusutil;
 
 use super::list::{Item, Page};
 use super::scan::Scanner;
-use super::{Found, Statement, config};
+use super::{Found, Kind, Statement, config, shown};
 
 pub(super) use certificate_file::read as certificate_file;
 pub(super) use iis_config::{read as iis_config, recognise as is_iis_config};
@@ -55,6 +55,7 @@ struct Waiting {
 impl Prints {
     /// Reads everything of the kind on a page.
     pub(super) fn read(&mut self, page: &mut Page, items: &[Item], found: &mut Found) {
+        let before = found.facts.len();
         certificate_file::pem(page, found);
         self.places.look(page, found.command.as_deref());
         http_test::read(page, found);
@@ -69,6 +70,8 @@ impl Prints {
         self.lists(page, items, found);
         self.tables(page, found);
         self.csv(page, found);
+        // Where facts contradict one another the last one counts, whatever form it has.
+        found.facts[before..].sort_by_key(|fact| fact.line);
     }
 
     /// Takes an object; whether it is one of those that are read.
@@ -77,6 +80,7 @@ impl Prints {
             || updates::record(record, found, self)
             || synchronization::record(record, found, self)
             || iis::record(record, found)
+            || server(record, found)
             || services::record(record, found)
     }
 
@@ -91,6 +95,8 @@ impl Prints {
                 *not_after = dates.read(&valid[1]).map(|(time, _)| time);
             }
             if let Some((at, text)) = failure {
+                // What the scanner states is in UTC.
+                let time = time.filter(|_| zone.is_some());
                 scanner.failed_run(at.or(line).map_or(0, u64::from), time, &text);
             }
             found.at(line, time, zone, statement);
@@ -153,9 +159,8 @@ impl Prints {
         let (mut at, mut seen) = (0, 0);
         while at < page.lines.len() && seen < CSV {
             let line = &page.lines[at];
-            let named = || {
-                line.split([',', ';', '\t']).any(|name| NAMES.contains(&name.trim().trim_matches('"')))
-            };
+            let named =
+                || line.split([',', ';', '\t']).any(|name| NAMES.contains(&name.trim().trim_matches('"')));
             if !page.claimed[at] && line.contains([',', ';', '\t']) && named() {
                 seen += 1;
                 if let Some(table) = table::csv(page, at) {
@@ -184,7 +189,18 @@ impl Prints {
             page.claim(head, last);
         }
     }
+}
 
+/// `Get-WsusServer` as a table: the name alone.
+fn server(record: &Record, found: &mut Found) -> bool {
+    let (true, false, Some(name)) =
+        (record.has("ServerProtocolVersion"), record.has("Version"), record.some("Name"))
+    else {
+        return false;
+    };
+    found.kind(Kind::ServerVersion);
+    found.fact(record.line, None, Statement::ServerName { name: shown(name, 260) });
+    true
 }
 
 /// Whether `name` is a column that only the tables of SUSDB have.
@@ -200,6 +216,11 @@ fn configuration(page: &Page, columns: &[String], row: &(usize, Vec<String>), fo
     let mut open = config::Configuration::default();
     for (name, value) in columns.iter().zip(&row.1) {
         open.take(found, line, name, value);
+        // The password is not kept; that there is one is what the API calls this.
+        if name.eq_ignore_ascii_case("ProxyPassword") && columns.iter().any(|name| is_database(name)) {
+            let none = value.is_empty() || value == "NULL" || value.eq_ignore_ascii_case("0x");
+            open.take(found, line, "HasProxyPassword", if none { "False" } else { "True" });
+        }
     }
     open.finish(found);
 }

@@ -46,8 +46,15 @@ fn is_kept(name: &str) -> bool {
 /// What a word, or the number of PowerShell's enumeration, says of a service.
 fn state_of(word: &str) -> ServiceState {
     match word.trim().to_lowercase().as_str() {
-        "running" | "4" | "gestartet" | "wird ausgeführt" | "ausgeführt" | "démarré"
-        | "en cours d'exécution" | "en cours d’exécution" | "en cours" => ServiceState::Running,
+        "running"
+        | "4"
+        | "gestartet"
+        | "wird ausgeführt"
+        | "ausgeführt"
+        | "démarré"
+        | "en cours d'exécution"
+        | "en cours d’exécution"
+        | "en cours" => ServiceState::Running,
         "stopped" | "1" | "beendet" | "arrêté" => ServiceState::Stopped,
         "" => ServiceState::Unknown,
         _ => ServiceState::Other,
@@ -135,24 +142,24 @@ impl Open {
 /// Reads what `sc` and IIS' own tools print. The words for a state and a start are the same in every language; the
 /// labels before them are not.
 pub(super) fn read(page: &mut Page, found: &mut Found, _: &mut Prints) {
-    static NAME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^\s{0,4}\p{Lu}[\p{Lu}_ ]{2,40}\s?: ?([^\s:]{1,80})\s*$").expect("fixed pattern")
-    });
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\s{0,4}\p{Lu}[\p{Lu}_ ]+: ?([^\s:]+)\s*$").expect("fixed pattern"));
     static VALUE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"^\s*[^:]{2,40}\s*:\s*(?:[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)|[0-4]\s+(BOOT_START|SYSTEM_START|AUTO_START|DEMAND_START|DISABLED)|[0-9a-f]{1,4}\s+(?:WIN32|KERNEL|FILE_SYSTEM|USER_)\w*)\b",
+            r"^[^:]+:\s*(?:[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)|[0-4]\s+(BOOT_START|SYSTEM_START|AUTO_START|DEMAND_START|DISABLED)|[0-9a-f]{1,4}\s+(?:WIN32|KERNEL|FILE_SYSTEM|USER_)\w*)\b",
         )
         .expect("fixed pattern")
     });
     static APPCMD: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"^\s*APPPOOL "([^"]{1,100})" \(.{0,300}\bstate:(\w{1,20})\)"#).expect("fixed pattern")
+        Regex::new(r#"^\s*APPPOOL "([^"]+)" \(.*\bstate:([A-Za-z]+)\)"#).expect("fixed pattern")
     });
     static ASKED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)\bGet-WebAppPoolState\s+(?:-Name\s+)?["']?([\w .-]{1,60}?)["']?\s*$"#)
+        Regex::new(r#"(?i)\bGet-WebAppPoolState\s+(?:-Name\s+)?["']?([A-Za-z0-9_ .-]+?)["']?\s*$"#)
             .expect("fixed pattern")
     });
     let mut open: Option<Open> = None;
-    let mut asked = found.command.as_deref().and_then(|command| ASKED.captures(command)).map(|name| name[1].to_string());
+    let mut asked =
+        found.command.as_deref().and_then(|command| ASKED.captures(command)).map(|name| name[1].to_string());
     for at in 0..page.lines.len() {
         if page.claimed[at] || page.lines[at].len() > 400 {
             continue;
@@ -194,7 +201,8 @@ pub(super) fn read(page: &mut Page, found: &mut Found, _: &mut Prints) {
         } else if let Some(name) = NAME.captures(&line)
             && !line.contains("DISPLAY_NAME")
         {
-            let same = open.as_ref().is_some_and(|open| open.told && open.name.eq_ignore_ascii_case(&name[1]));
+            let same =
+                open.as_ref().is_some_and(|open| open.told && open.name.eq_ignore_ascii_case(&name[1]));
             if same {
                 // `sc qc` below `sc query`.
                 continue;

@@ -9,7 +9,8 @@ use crate::facts::{Found, Kind, Statement, line_number, shown};
 
 /// The value behind a label. A label may hold a colon (`IP:port`); before the one that ends it there is a blank.
 fn value(line: &str) -> Option<&str> {
-    let (_, value) = line.split_once(" : ").or_else(|| line.trim_end().strip_suffix(" :").map(|_| ("", "")))?;
+    let (_, value) =
+        line.split_once(" : ").or_else(|| line.trim_end().strip_suffix(" :").map(|_| ("", "")))?;
     Some(value.trim())
 }
 
@@ -25,11 +26,14 @@ fn fingerprint(text: &str) -> Option<String> {
 /// Reads the bindings on a page.
 pub(super) fn read(page: &mut Page, found: &mut Found) {
     static ENDPOINT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%]{2,60}\]|\*|[A-Za-z0-9*][\w.-]{0,253}):\d{1,5}$")
-            .expect("fixed pattern")
+        Regex::new(
+            r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%]+\]|\*|[A-Za-z0-9*][A-Za-z0-9_.-]*):[0-9]{1,5}$",
+        )
+        .expect("fixed pattern")
     });
-    static GUID: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}$").expect("fixed pattern"));
+    static GUID: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}$").expect("fixed pattern")
+    });
     let mut at = 0;
     while at < page.lines.len() {
         let below = |distance: usize| {

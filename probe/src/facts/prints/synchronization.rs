@@ -52,12 +52,27 @@ fn error_of(text: &str) -> String {
     if name == "NotApplicable" { String::new() } else { shown(name, 60) }
 }
 
+/// An error's text with each frame of its stack on a line of its own: a list has joined them.
+fn parted(text: &str) -> String {
+    let mut parted = text.to_string();
+    for frame in ["at Microsoft.", "at System."] {
+        parted = parted.replace(frame, &format!("\n   {frame}"));
+    }
+    parted
+}
+
+/// What it says, without its stack.
+fn first_line(text: &str) -> String {
+    shown(parted(text).trim_start().lines().next().unwrap_or_default().trim_end(), 300)
+}
+
 /// An object that is a schedule, a run, or the event of a run.
 pub(super) fn record(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
     if record.has("SynchronizeAutomatically") {
         found.kind(Kind::Schedule);
         for (line, name, value) in record.fields() {
             if let Some(property) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(name)) {
+                prints.dates.learn(value);
                 let (property, value) = ((*property).to_string(), shown(value, 100));
                 found.fact(line, None, Statement::Subscription { property, value });
             }
@@ -84,7 +99,7 @@ fn run(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
     let statement = Statement::SyncRun {
         result,
         error: error_of(record.get("Error").unwrap_or_default()),
-        text: shown(text, 300),
+        text: first_line(text),
         new_updates: record.get("NewUpdates").and_then(|count| count.parse().ok()),
     };
     let when = record.some("EndTime").filter(|time| !time.contains("0001")).or(record.some("StartTime"));
@@ -93,7 +108,7 @@ fn run(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
         && result == SyncResult::Failed
         && !text.is_empty()
     {
-        waiting.failure = Some((record.line_of("ErrorText"), text.to_string()));
+        waiting.failure = Some((record.line_of("ErrorText"), parted(text)));
     }
     true
 }
@@ -111,7 +126,7 @@ fn event(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
     let statement = Statement::SyncRun {
         result,
         error: error_of(record.get("Error").unwrap_or_default()),
-        text: shown(record.get("ErrorText").unwrap_or_default(), 300),
+        text: first_line(record.get("ErrorText").unwrap_or_default()),
         new_updates: None,
     };
     prints.wait(record.line, statement, record.get("CreationDate").unwrap_or_default());

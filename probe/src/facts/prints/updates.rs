@@ -31,13 +31,12 @@ pub(super) fn record(record: &Record, found: &mut Found, prints: &mut Prints) ->
 
 /// Reads wmic's table and systeminfo's list.
 pub(super) fn read(page: &mut Page, found: &mut Found, prints: &mut Prints) {
-    static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^\s+\[\d{1,3}\]: (KB\d{5,8})\s*$").expect("fixed pattern")
-    });
+    static NUMBERED: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\s+\[\d{1,3}\]: (KB\d{5,8})\s*$").expect("fixed pattern"));
     static EQUALS: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^\s*(HotFixID|InstalledOn)=(.*)$").expect("fixed pattern"));
     let mut pair: [Option<(usize, String)>; 2] = [None, None];
-    let mut at = 0;
+    let (mut at, mut tables) = (0, 0);
     while at < page.lines.len() {
         let line = &page.lines[at];
         if page.claimed[at] || line.len() > 4000 {
@@ -57,8 +56,11 @@ pub(super) fn read(page: &mut Page, found: &mut Found, prints: &mut Prints) {
             }
             pair[which] = Some((at, value));
         } else if line.contains("HotFixID") && line.contains("  ") && !line.contains([',', ':', ';']) {
+            tables += 1;
             let below = page.lines.get(at + 1).is_some_and(|rule| rule.trim_start().starts_with("--"));
-            if let Some(table) = (!below).then(|| table::without_dashes(page, at)).flatten() {
+            if let Some(table) =
+                (!below && tables <= super::CSV).then(|| table::without_dashes(page, at)).flatten()
+            {
                 for (row, cells) in &table.rows {
                     record(&Record::of_row(page, &table.columns, *row, cells), found, prints);
                 }

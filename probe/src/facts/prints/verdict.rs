@@ -17,15 +17,18 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             .expect("fixed pattern")
     });
     static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\b(?:CERT_TRUST|CRYPT_E|CERT_E|TRUST_E|SEC_E|NTE)_[A-Z0-9_]{2,60}\b").expect("fixed pattern")
+        Regex::new(r"\b(?:CERT_TRUST|CRYPT_E|CERT_E|TRUST_E|SEC_E|NTE)_[A-Z0-9_]{2,60}\b")
+            .expect("fixed pattern")
     });
     static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"0x8[0-9a-f]{7}\b").expect("fixed pattern"));
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^\s*(?:\[\d+\.\d+(?:\.\d+)?\] )?((?i:https?|ldap|ftp|file)://\S{1,2000})").expect("fixed pattern")
+        Regex::new(r"^\s*(?:\[\d+\.\d+(?:\.\d+)?\] )?((?i:https?|ldap|ftp|file)://\S+)")
+            .expect("fixed pattern")
     });
     let mut at = 0;
     while at < page.lines.len() {
-        let begins = |line: &str| line.len() < 200 && ELEMENT.captures(line).is_some_and(|parts| &parts[1] == "0");
+        let begins =
+            |line: &str| line.len() < 200 && ELEMENT.captures(line).is_some_and(|parts| &parts[1] == "0");
         if !begins(&page.lines[at]) {
             at += 1;
             continue;
@@ -77,16 +80,20 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
         } else {
             found.fact(line, None, Statement::ChainVerdict { subject, good, errors, unreachable });
         }
-        let from = (0..head).rev().take_while(|&above| !page.lines[above].trim().is_empty()).last();
-        page.claim(from.unwrap_or(head).max(head.saturating_sub(20)), last);
+        // What stands right above it belongs to it.
+        let above = |&above: &usize| !page.lines[above].trim().is_empty() && !page.claimed[above];
+        let from = (0..head).rev().take(20).take_while(above).last();
+        page.claim(from.unwrap_or(head), last);
         at = last + 1;
     }
 }
 
 /// The subject of the first element: the fourth of its labelled lines.
 fn subject(page: &Page, head: usize) -> String {
-    let labelled = page.lines[head + 1..].iter().take(8).filter(|line| line.starts_with(' ') && line.contains(':'));
-    let line = labelled.clone().find(|line| line.trim_start().starts_with("Subject:")).or(labelled.clone().nth(3));
+    let labelled =
+        page.lines[head + 1..].iter().take(8).filter(|line| line.starts_with(' ') && line.contains(':'));
+    let line =
+        labelled.clone().find(|line| line.trim_start().starts_with("Subject:")).or(labelled.clone().nth(3));
     let subject = line.and_then(|line| line.split_once(':')).map(|(_, subject)| subject.trim());
     shown(subject.unwrap_or_default(), super::certificates::NAME)
 }

@@ -11,12 +11,12 @@ use crate::facts::{ElsewherePart, Found, Kind, Statement, line_number, shown};
 /// Reads wsusutil's messages from a page.
 pub(super) fn read(page: &mut Page, found: &mut Found) {
     static SSL_PROXY: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)^\s*SSL proxy enabled: ?(\w{1,20})\s+server: ?(\S{0,260})\s+port: ?(\d{0,6})\s*\.?\s*$")
+        Regex::new(r"(?i)^\s*SSL proxy enabled: ?([A-Za-z]+)\s+server: ?(\S*)\s+port: ?([0-9]*)\s*\.?\s*$")
             .expect("fixed pattern")
     });
     static NAMED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"^\s*(?:Done\. Please check event log for events with source|Post install (?:is starting|has successfully completed)|Log file is located at .{0,300}WSUS_PostInstall|Server: \S{1,260}, ?IsActive: ?\w+|LastContactedTime: ?\d)",
+            r"^\s*(?:Done\. Please check event log for events with source|Post install (?:is starting|has successfully completed)|Log file is located at .*WSUS_PostInstall|Server: \S+, ?IsActive: ?\w+|LastContactedTime: ?\d)",
         )
         .expect("fixed pattern")
     });
