@@ -78,10 +78,10 @@ fn updates(reading: &Reading) -> Vec<(u32, &str, Option<Timestamp>)> {
     updates.collect()
 }
 
-/// Certificates: line, account, store, subject, the end of the fingerprint, until when, key.
-fn certificates(
-    reading: &Reading,
-) -> Vec<(u32, StoreAccount, &str, &str, &str, Option<Timestamp>, Option<bool>)> {
+/// A certificate: line, account, store, subject, the end of the fingerprint, until when, key.
+type Certificate<'a> = (u32, StoreAccount, &'a str, &'a str, &'a str, Option<Timestamp>, Option<bool>);
+
+fn certificates(reading: &Reading) -> Vec<Certificate<'_>> {
     let certificates = reading.facts.iter().filter_map(|fact| match &fact.statement {
         Statement::StoredCertificate {
             account, store, subject, fingerprint, not_after, private_key, ..

@@ -487,8 +487,11 @@ fn unknown(out: &mut Out, report: &Report) {
     }
 }
 
-/// What a file may hold several of, in one word and in several.
-const COUNTED: [(&str, &str, fn(&Statement) -> bool); 13] = [
+/// The words for one of a kind, those for several, and which statements are of it.
+type Counted = (&'static str, &'static str, fn(&Statement) -> bool);
+
+/// What a file may hold several of.
+const COUNTED: [Counted; 13] = [
     ("a service", "services", |s| matches!(s, Statement::Service { .. })),
     ("an application pool", "application pools", |s| matches!(s, Statement::AppPool { .. })),
     ("an installed update", "installed updates", |s| matches!(s, Statement::InstalledUpdate { .. })),
