@@ -12,12 +12,13 @@ use wsusprobe::step::proxy;
 pub type Target = fn(&[u8]);
 
 /// The target of each name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("records", records),
     ("server_hello", server_hello),
     ("policy_registry", policy),
     ("policy_gpresult", policy),
     ("policy_list", policy),
+    ("prints", prints),
     ("connect_reply", connect_reply),
     ("challenge", challenge_list),
     ("ntlm_challenge", ntlm_challenge),
@@ -76,7 +77,7 @@ pub fn policy(bytes: &[u8]) {
     for fact in &reading.facts {
         let strings: Vec<&String> = match &fact.statement {
             facts::Statement::Registry { key, name, value } => {
-                assert!(key.starts_with("HKLM\\"));
+                assert!(["HKLM\\", "HKCU\\", "HKU\\"].iter().any(|root| key.starts_with(root)));
                 match value {
                     facts::RegistryValue::Number { .. } => vec![key, name],
                     facts::RegistryValue::Text { value } => vec![key, name, value],
@@ -145,6 +146,30 @@ pub fn event_log(bytes: &[u8]) {
     chunk[120] = 4;
     chunk[512..512 + bytes.len()].copy_from_slice(bytes);
     handed_over(&file);
+}
+
+/// What commands print, and certificate files: bounded, fit to be printed, every certificate one that can be read again.
+pub fn prints(bytes: &[u8]) {
+    let reading = facts::read(&[facts::Input::bytes("x", bytes)]);
+    assert!(reading.facts.len() <= 20_001 * reading.kinds.len());
+    for fact in &reading.facts {
+        let said = serde_json::to_value(&fact.statement).expect("a statement is data");
+        printable(&said);
+        if let facts::Statement::StoredCertificate { fingerprint, .. } = &fact.statement {
+            assert!(fingerprint.is_empty() || fingerprint.len() == 40);
+        }
+        // A file within the file is called after it.
+        assert!(fact.source.file == "x" || fact.source.file.starts_with("x#"));
+    }
+}
+
+fn printable(value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => assert!(!text.chars().any(char::is_control), "{text:?}"),
+        serde_json::Value::Array(values) => values.iter().for_each(printable),
+        serde_json::Value::Object(map) => map.values().for_each(printable),
+        _ => {}
+    }
 }
 
 /// What a proxy answers to CONNECT: its head, its body in chunks, and what is kept of both.

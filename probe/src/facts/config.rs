@@ -42,7 +42,21 @@ const PROPERTIES: [(&str, Form); 22] = [
     ("EncryptionKey", Form::Secret),
 ];
 
+/// What SUSDB's tbConfiguration calls properties that have another name in the API.
+const COLUMNS: [(&str, &str); 8] = [
+    ("SyncToMU", "SyncFromMicrosoftUpdate"),
+    ("UpstreamServerName", "UpstreamWsusServerName"),
+    ("ServerPortNumber", "UpstreamWsusServerPortNumber"),
+    ("UpstreamServerUseSSL", "UpstreamWsusServerUseSsl"),
+    ("HostOnMU", "HostBinariesOnMicrosoftUpdate"),
+    ("ReplicaMode", "IsReplicaServer"),
+    ("LazySync", "DownloadUpdateBinariesAsNeeded"),
+    ("MUURL", "MUUrl"),
+];
+
 fn property(name: &str) -> Option<(&'static str, Form)> {
+    let column = COLUMNS.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+    let name = column.map_or(name, |(_, name)| name);
     PROPERTIES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
@@ -76,6 +90,9 @@ impl Configuration {
         }
         let value = match form {
             Form::Secret => return,
+            // What a database prints where nothing stands.
+            Form::Text | Form::Presence if value == "NULL" => String::new(),
+            _ if value == "NULL" => return,
             Form::Presence if value.is_empty() => String::new(),
             Form::Presence => "(set)".to_string(),
             _ => value.to_string(),
@@ -115,8 +132,9 @@ impl Configuration {
 
 fn judge(form: Form, value: &str) -> Result<String, &'static str> {
     match form {
-        Form::Flag if value.eq_ignore_ascii_case("true") => Ok("True".into()),
-        Form::Flag if value.eq_ignore_ascii_case("false") => Ok("False".into()),
+        // A database has bits.
+        Form::Flag if value.eq_ignore_ascii_case("true") || value == "1" => Ok("True".into()),
+        Form::Flag if value.eq_ignore_ascii_case("false") || value == "0" => Ok("False".into()),
         Form::Flag => Err("True or False"),
         // 0 is what an unused port reads as.
         Form::Port if value.is_empty() || (value.len() < 8 && value.parse::<u16>().is_ok()) => {

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use encoding_rs::{Decoder, Encoding, IBM866, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
 use memchr::{memchr, memchr_iter, memrchr};
 
+/// The largest certificate file in DER.
+const DER: usize = 4 * 1024 * 1024;
 /// How much of a file is looked at to recognise it.
 pub(super) const HEAD: usize = 64 * 1024;
 /// How much text is held at a time.
@@ -51,6 +53,8 @@ pub(super) enum Sniffed<'a> {
     EventLog(Box<dyn Read + 'a>),
     /// Nothing but blanks, or nothing at all.
     Empty,
+    /// What begins as a certificate file in DER, up to its limit, and whether there is more.
+    Der(Vec<u8>, bool),
     /// No text; what it looks like.
     Binary(&'static str),
 }
@@ -82,6 +86,13 @@ pub(super) fn sniff<'a>(mut inner: Box<dyn Read + 'a>) -> io::Result<Sniffed<'a>
     }
     if let Some(what) = magic(&head) {
         return Ok(Sniffed::Binary(what));
+    }
+    if is_der(&head) {
+        if !whole {
+            inner.take((DER + 1 - filled) as u64).read_to_end(&mut head)?;
+        }
+        let over = head.len() > DER;
+        return Ok(Sniffed::Der(head, over));
     }
     let (coding, mark) = coding(&head);
     head.drain(..mark);
@@ -130,6 +141,16 @@ impl Read for Failing {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         self.0.take().map_or(Ok(0), Err)
     }
+}
+
+/// Whether `head` begins as a certificate, PKCS #7, a PFX or a private key does: a sequence of a length in several bytes,
+/// or of an unknown one, that begins with a sequence, an object identifier or a number. No text of any encoding does.
+fn is_der(head: &[u8]) -> bool {
+    let inner = match head {
+        [0x30, length @ 0x80..=0x83, rest @ ..] => rest.get(usize::from(length - 0x80)),
+        _ => return false,
+    };
+    matches!(inner, Some(0x30 | 0x06 | 0x02))
 }
 
 /// What well-known bytes a file begins with.

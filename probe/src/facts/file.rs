@@ -6,7 +6,7 @@ use super::copied::Copied;
 use super::event::Events;
 use super::{
     DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
-    json, line_number, log, manager, scan, shown, text, trouble, when, xml,
+    json, line_number, log, manager, prints, scan, shown, text, trouble, when, xml,
 };
 use crate::report::Report;
 
@@ -22,6 +22,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         #[cfg(not(feature = "evtx"))]
         Ok(decode::Sniffed::EventLog(_)) => return,
         Ok(decode::Sniffed::Empty) => return found.problem(None, EXPECTED, "an empty file".into()),
+        Ok(decode::Sniffed::Der(bytes, over)) => return prints::certificate_file(&bytes, over, found),
         Ok(decode::Sniffed::Binary(what)) => return found.problem(None, EXPECTED, what.into()),
         Err(error) => return found.problem(None, READABLE, trouble(&error)),
     };
@@ -60,9 +61,10 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         }
         return;
     }
-    if json::recognise(&head) || xml::recognise(&head) {
+    if json::recognise(&head) || xml::recognise(&head) || prints::is_iis_config(&head) {
         match source.whole(DOCUMENT) {
-            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved),
+            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved, &mut scanner),
+            Ok(Some(text)) if prints::is_iis_config(&head) => prints::iis_config(&text, found),
             Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
             Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),

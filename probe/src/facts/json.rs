@@ -7,8 +7,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::config::{self, Configuration};
+use super::prints::{Prints, Record};
+use super::scan::Scanner;
 use super::suites::{Suites, is_suite};
-use super::{Found, Kind, Statement, line_number, registry, server, shown};
+use super::{Found, Kind, Statement, collection, line_number, netsh, registry, server, shown};
 use crate::evidence::SCHEMA;
 use crate::report::Report;
 
@@ -27,7 +29,7 @@ pub(super) fn recognise(head: &str) -> bool {
 }
 
 /// Reads a JSON document.
-pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>) {
+pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>, scanner: &mut Scanner) {
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => {
@@ -44,13 +46,19 @@ pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>) {
         report(value, text, found, saved);
         return;
     }
+    if collection::is_one(&value) {
+        return collection::read(&value, text, found);
+    }
     let mut lines = Lines { text, passed: Vec::new() };
     let before = found.facts.len() + found.problems.len();
-    let mut suites = Suites::default();
-    walk(&value, &mut lines, found, &mut suites);
+    let mut state = (Suites::default(), Prints::default());
+    walk(&value, &mut lines, found, &mut state);
+    let (mut suites, prints) = state;
     suites.finish(found);
+    prints.finish(found, scanner);
     if found.facts.len() + found.problems.len() == before && found.kind.is_none() {
-        let expected = "a WSUS configuration, cipher suites or a saved report as JSON";
+        let expected =
+            "a WSUS configuration, an object that a reader knows, a collection or a saved report as JSON";
         found.problem(None, expected, "JSON of another kind".into());
     }
 }
@@ -81,6 +89,23 @@ fn report(value: Value, text: &str, found: &mut Found, saved: &mut Vec<Report>) 
     }
 }
 
+/// One of these stands in every object that is read besides a configuration.
+const TELLING: [&str; 13] = [
+    "Thumbprint",
+    "HotFixID",
+    "SynchronizeAutomatically",
+    "WsusEventId",
+    "StartedManually",
+    "ErrorText",
+    "bindingInformation",
+    "ItemXPath",
+    "StartType",
+    "StartMode",
+    "ServiceName",
+    "DisplayName",
+    "Status",
+];
+
 /// Finds the lines of names in the order in which they come.
 struct Lines<'a> {
     text: &'a str,
@@ -107,13 +132,13 @@ impl Lines<'_> {
 }
 
 /// Walks a document; the parser has bounded its depth.
-fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found, suites: &mut Suites) {
+fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found, state: &mut (Suites, Prints)) {
     match value {
         Value::Array(values) => {
             for value in values {
                 match value.as_str().filter(|name| is_suite(name)) {
-                    Some(name) => suites.take(0, name, found),
-                    None => walk(value, lines, found, suites),
+                    Some(name) => state.0.take(0, name, found),
+                    None => walk(value, lines, found, state),
                 }
             }
         }
@@ -126,8 +151,20 @@ fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found, suites: &mut Su
             }
             if let Some(name) = map.get("Name").and_then(Value::as_str).filter(|name| is_suite(name)) {
                 let line = lines.of("Name");
-                suites.take(line.map_or(0, u64::from), name, found);
+                state.0.take(line.map_or(0, u64::from), name, found);
                 return;
+            }
+            if map.contains_key("ProxyBypass") {
+                let line = lines.of("ProxyBypass");
+                if netsh::json(map, line, found) {
+                    return;
+                }
+            }
+            if let Some(key) = TELLING.into_iter().find(|key| map.contains_key(*key)) {
+                let line = lines.of(key);
+                if state.1.record(&Record::of_json(map, line), found) {
+                    return;
+                }
             }
             let mut open = Configuration::default();
             for (name, value) in map {
@@ -140,10 +177,15 @@ fn walk(value: &Value, lines: &mut Lines<'_>, found: &mut Found, suites: &mut Su
                         found.kind(Kind::ServerVersion);
                         found.fact(line, None, Statement::ServerVersion { version });
                     }
+                } else if name == "Name" && map.contains_key("WebServiceUrl") {
+                    let line = lines.of("Name");
+                    if let Some(name) = value.as_str().filter(|name| !name.is_empty()) {
+                        found.fact(line, None, Statement::ServerName { name: shown(name, 260) });
+                    }
                 }
             }
             open.finish(found);
-            map.values().for_each(|value| walk(value, lines, found, suites));
+            map.values().for_each(|value| walk(value, lines, found, state));
         }
         _ => {}
     }

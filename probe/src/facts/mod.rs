@@ -4,6 +4,7 @@
 //! and costs nothing else.
 
 mod client;
+mod collection;
 mod config;
 mod container;
 mod copied;
@@ -22,6 +23,7 @@ mod manager;
 mod netsh;
 mod nettest;
 mod powershell;
+mod prints;
 mod registry;
 mod resolve;
 mod scan;
@@ -48,8 +50,9 @@ pub use view::{FactView, FailureView, synchronizes};
 const DOCUMENT: usize = 64 * 1024 * 1024;
 
 /// What a file without a known form was expected to be.
-const EXPECTED: &str = "a WSUS configuration, a log, events, a folder or zip archive of such files, the registry, a list of cipher suites, or the output of \
-netsh, gpresult, Test-NetConnection or Resolve-DnsName";
+const EXPECTED: &str = "a WSUS configuration, a log, events, a folder or zip archive of such files, the registry, certificates, \
+IIS' configuration, a list of cipher suites, a collection, or the output of netsh, gpresult, certutil, w32tm, wsusutil, \
+Get-Service, Get-HotFix, Test-NetConnection or Resolve-DnsName";
 
 /// A file handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +119,28 @@ pub enum Kind {
     GroupPolicy,
     /// `Get-TlsCipherSuite`.
     CipherSuites,
+    /// Services or application pools.
+    Services,
+    /// Installed updates.
+    Updates,
+    /// `w32tm /query /status`.
+    Clock,
+    /// IIS' configuration, or what its tools print of sites.
+    Iis,
+    /// `netsh http show sslcert`.
+    SslBindings,
+    /// Certificates: files, or what a store holds.
+    Certificates,
+    /// `certutil -verify`.
+    ChainVerdict,
+    /// The schedule of synchronization, or its history.
+    Schedule,
+    /// What wsusutil prints.
+    WsusUtil,
+    /// The test by .NET's HttpWebRequest.
+    HttpTest,
+    /// What a server's own commands printed, as one file.
+    Collection,
     /// Text in which something known was found.
     PastedText,
     /// A saved report.
@@ -170,8 +195,21 @@ pub fn read(inputs: &[Input]) -> Reading {
 }
 
 impl Reading {
-    /// Takes over what was found in one file.
-    fn take(&mut self, name: &str, found: Found) {
+    /// Takes over what was found in one file, and what is found in the files that it holds.
+    fn take(&mut self, name: &str, mut found: Found) {
+        let parts = std::mem::take(&mut found.parts);
+        self.take_one(name, found);
+        for Part { name: part, bytes, command } in parts {
+            let mut found = Found { command, ..Found::default() };
+            file::read(Box::new(std::io::Cursor::new(bytes)), &mut found, &mut self.saved);
+            if !std::mem::take(&mut found.parts).is_empty() {
+                found.problem(None, "files that are not nested", "a collection within a collection".into());
+            }
+            self.take_one(&format!("{name}#{part}"), found);
+        }
+    }
+
+    fn take_one(&mut self, name: &str, found: Found) {
         let Found { facts, problems, kind, .. } = found;
         let source = |line| Source { file: name.to_string(), line };
         for Stated { line, time, zone, statement } in facts {
@@ -209,6 +247,15 @@ fn is_config_line(line: &str) -> bool {
     line.split_once(':').is_some_and(|(name, _)| name.len() < 60 && config::is_property(name.trim()))
 }
 
+/// A file that another file holds.
+struct Part {
+    /// Its name within.
+    name: String,
+    bytes: Vec<u8>,
+    /// The command that printed it, where that is known.
+    command: Option<String>,
+}
+
 /// What the reader of one file has found so far.
 #[derive(Default)]
 struct Found {
@@ -219,6 +266,10 @@ struct Found {
     unavailable: bool,
     /// How many bytes the lists in the facts have.
     lists: usize,
+    /// The command that printed the file, where that is known.
+    command: Option<String>,
+    /// The files that it holds.
+    parts: Vec<Part>,
 }
 
 struct Stated {
@@ -286,6 +337,10 @@ impl Found {
         if !std::mem::replace(&mut self.unavailable, true) {
             self.fact(line, None, Statement::ConfigUnavailable { why });
         }
+    }
+
+    fn part(&mut self, part: Part) {
+        self.parts.push(part);
     }
 
     fn kind(&mut self, kind: Kind) {

@@ -1,4 +1,6 @@
-//! `netsh winhttp show proxy`, in any language: told by its shape.
+//! `netsh winhttp show proxy`, in any language: told by its shape. `show advproxy` of newer Windows prints JSON.
+
+use serde_json::{Map, Value};
 
 use super::list::Page;
 use super::{Found, Kind, Statement, line_number, shown};
@@ -14,6 +16,11 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             && !heading.starts_with([' ', '\t']);
         if !is_heading {
             at += 1;
+            continue;
+        }
+        if let Some(last) = advanced(page, at, found) {
+            page.claim(at, last);
+            at = last + 1;
             continue;
         }
         let mut values: Vec<&str> = Vec::new();
@@ -46,6 +53,37 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
         }
         at = last + 1;
     }
+}
+
+/// The JSON below a heading: the index of its last line.
+fn advanced(page: &Page, heading: usize, found: &mut Found) -> Option<usize> {
+    let below = page.lines.iter().enumerate().skip(heading + 1).take(24);
+    let (first, _) = below.clone().find(|(_, line)| !line.trim().is_empty())?;
+    if !page.lines[first].trim_start().starts_with('{') {
+        return None;
+    }
+    let (last, _) = below.clone().find(|(_, line)| line.trim_end().ends_with('}'))?;
+    let text = page.lines.get(first..=last)?.join("\n");
+    let map: Map<String, Value> = serde_json::from_str(&text).ok()?;
+    json(&map, line_number(page.number(first)), found).then_some(last)
+}
+
+/// Reads what `netsh winhttp show advproxy` prints; whether `map` is it. Where a script decides, the proxy is not known.
+pub(super) fn json(map: &Map<String, Value>, line: Option<u32>, found: &mut Found) -> bool {
+    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().trim();
+    if !map.contains_key("ProxyBypass") || !map.contains_key("Proxy") {
+        return false;
+    }
+    found.kind(Kind::WinHttp);
+    let script = map.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("AutoconfigUrl") && value.as_str().is_some_and(|url| !url.is_empty())
+            || name.eq_ignore_ascii_case("AutoDetect") && value.as_bool() == Some(true)
+    });
+    if !script {
+        let (servers, bypass) = (servers(text("Proxy")), shown(text("ProxyBypass"), 500));
+        found.fact(line, None, Statement::WinHttpProxy { servers, bypass });
+    }
+    true
 }
 
 /// The value of `label : value`. A direct-access line has no such colon.

@@ -1,5 +1,6 @@
-//! The registry, as far as it decides how a server speaks TLS: .reg files, `reg query`, and what PowerShell prints of a
-//! key. Keys that decide nothing are passed over.
+//! The registry, as far as it decides how a server speaks TLS, how WSUS was set up, what proxy a user has and whether
+//! Windows updates its roots: .reg files, `reg query`, and what PowerShell prints of a key. Keys that decide nothing are
+//! passed over.
 
 use std::sync::LazyLock;
 
@@ -19,33 +20,94 @@ const TEXT: usize = 1000;
 /// The most bytes of a value in hexadecimal: a list of 64 KiB as UTF-16.
 const BYTES: usize = 128 * 1024;
 
+/// The key of what a user, or the machine, sets for WinINET.
+const INTERNET: &str = r"SOFTWARE\\(?:Policies\\)?Microsoft\\Windows\\CurrentVersion\\Internet Settings";
+
 /// The keys that matter, below `HKLM\`.
 static MATTERS: LazyLock<Regex> = LazyLock::new(|| {
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 10] = [
         r"SYSTEM\\(?:CurrentControlSet|ControlSet\d{3})\\Control\\SecurityProviders\\SCHANNEL\\(?:Protocols|Ciphers|Hashes|KeyExchangeAlgorithms)(?:\\.*)?",
         r"SYSTEM\\(?:CurrentControlSet|ControlSet\d{3})\\Control\\(?:Cryptography\\Configuration\\Local\\SSL\\0001000[23]|Lsa\\FipsAlgorithmPolicy)",
         r"SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002",
         r"SOFTWARE\\(?:Wow6432Node\\)?Microsoft\\\.NETFramework\\v(?:4\.0\.30319|2\.0\.50727)",
         r"SOFTWARE\\(?:Wow6432Node\\)?Microsoft\\Windows\\CurrentVersion\\Internet Settings\\WinHttp",
         r"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
+        r"SOFTWARE\\Microsoft\\Update Services\\Server\\Setup",
+        r"SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate(?:\\AU)?",
+        r"SOFTWARE\\Policies\\Microsoft\\SystemCertificates\\AuthRoot",
+        INTERNET,
     ];
     Regex::new(&format!("(?i)^(?:{})$", KEYS.join("|"))).expect("fixed pattern")
 });
 
-/// The key from `HKLM\` on, if it is one that matters.
+/// The keys that matter of a user; behind `HKU\` below the identifiers of the accounts that services run under.
+static OF_A_USER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("(?i)^{INTERNET}$")).expect("fixed pattern"));
+
+/// The key from `HKLM\`, `HKCU\` or `HKU\` on, if it is one that matters.
 fn matters(key: &str) -> Option<String> {
     let key = key.trim().trim_end_matches('\\');
     let after = |prefix: &str| {
         key.get(..prefix.len()).filter(|head| head.eq_ignore_ascii_case(prefix)).map(|_| &key[prefix.len()..])
     };
-    let rest = after("HKEY_LOCAL_MACHINE\\").or_else(|| after("HKLM\\")).or_else(|| after("HKLM:\\"))?;
-    (rest.len() <= KEY && MATTERS.is_match(rest)).then(|| format!("HKLM\\{}", shown(rest, KEY)))
+    let root = |names: [&str; 3]| names.into_iter().find_map(after).filter(|rest| rest.len() <= KEY);
+    if let Some(rest) = root(["HKEY_LOCAL_MACHINE\\", "HKLM\\", "HKLM:\\"]) {
+        return MATTERS.is_match(rest).then(|| format!("HKLM\\{}", shown(rest, KEY)));
+    }
+    if let Some(rest) = root(["HKEY_CURRENT_USER\\", "HKCU\\", "HKCU:\\"]) {
+        return OF_A_USER.is_match(rest).then(|| format!("HKCU\\{}", shown(rest, KEY)));
+    }
+    let rest = root(["HKEY_USERS\\", "HKU\\", "HKU:\\"])?;
+    let (account, below) = rest.split_once('\\')?;
+    let service =
+        ["S-1-5-18", "S-1-5-19", "S-1-5-20", ".DEFAULT"].iter().any(|id| id.eq_ignore_ascii_case(account));
+    (service && OF_A_USER.is_match(below)).then(|| format!("HKU\\{}", shown(rest, KEY)))
 }
 
-/// Whether a value of a key that matters is kept. Of Windows' own key only what names the Windows is.
+/// Of keys that hold much else, the values that are kept.
+const KEPT: [(&str, &[&str]); 5] = [
+    (r"\windows nt\currentversion", &["ProductName", "CurrentBuild", "UBR"]),
+    (
+        r"\update services\server\setup",
+        &[
+            "PortNumber",
+            "UsingSSL",
+            "ServerCertificateName",
+            "ContentDir",
+            "SqlServerName",
+            "SqlDatabaseName",
+            "IISTargetWebSiteIndex",
+            "VersionString",
+        ],
+    ),
+    (
+        r"\windows\windowsupdate",
+        &[
+            "WUServer",
+            "WUStatusServer",
+            "UpdateServiceUrlAlternate",
+            "DoNotConnectToWindowsUpdateInternetLocations",
+        ],
+    ),
+    (r"\windowsupdate\au", &["UseWUServer"]),
+    (
+        r"\internet settings",
+        &[
+            "ProxyEnable",
+            "ProxyServer",
+            "ProxyOverride",
+            "AutoConfigURL",
+            "AutoDetect",
+            "ProxySettingsPerUser",
+        ],
+    ),
+];
+
+/// Whether a value of a key that matters is kept.
 fn is_kept(key: &str, name: &str) -> bool {
-    !key.to_ascii_lowercase().ends_with(r"\windows nt\currentversion")
-        || ["ProductName", "CurrentBuild", "UBR"].iter().any(|kept| kept.eq_ignore_ascii_case(name))
+    let key = key.to_ascii_lowercase();
+    let names = KEPT.iter().find(|(end, _)| key.ends_with(end));
+    names.is_none_or(|(_, names)| names.iter().any(|kept| kept.eq_ignore_ascii_case(name)))
 }
 
 /// Whether a value of this name holds a list.
@@ -76,7 +138,7 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
             if is_listed(&name) && (over || text.len() > LONG) {
                 too_long(line, text.split(',').count(), found);
             }
-            let value = shown(&text, limit);
+            let value = if is_cut_url(&text) { "(hidden)".to_string() } else { shown(&text, limit) };
             let size = value.len();
             (RegistryValue::Text { value }, size)
         }
@@ -90,7 +152,7 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
         }
         Raw::Other(what) => {
             // What is a number or a list in every Windows was written by a hand.
-            const KNOWN: [&str; 7] = [
+            const KNOWN: [&str; 14] = [
                 "Enabled",
                 "DisabledByDefault",
                 "Functions",
@@ -98,6 +160,13 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
                 "SchUseStrongCrypto",
                 "SystemDefaultTlsVersions",
                 "DefaultSecureProtocols",
+                "PortNumber",
+                "UsingSSL",
+                "UseWUServer",
+                "ProxyEnable",
+                "ProxyServer",
+                "ProxySettingsPerUser",
+                "DisableRootAutoUpdate",
             ];
             if KNOWN.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
                 found.problem(line, "a number or a list", format!("{} as {name}", shown(&what, 60)));
@@ -113,6 +182,14 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
     if let Some(version) = windows {
         found.fact(line, None, Statement::ServerVersion { version });
     }
+}
+
+/// Whether a text ends within the name and password of a URL: what follows the colon is no port.
+fn is_cut_url(text: &str) -> bool {
+    static AUTHORITY: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"://[^/\\\s@:\[]+:([^/\\\s@]*)$").expect("fixed pattern"));
+    text.contains("://")
+        && AUTHORITY.captures(text).is_some_and(|parts| !parts[1].bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `Windows Server 2012 R2`, without the edition.

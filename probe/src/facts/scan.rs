@@ -473,6 +473,13 @@ impl Scanner {
         self.foreign_entry(line, text, &head);
     }
 
+    /// Takes the error of a run in the synchronization history. Its class and its stack tell how far it came.
+    pub(super) fn failed_run(&mut self, line: u64, time: Option<When>, text: &str) {
+        self.synchronization = true;
+        let head = Head { time, ..Head::default() };
+        self.fail(line, text, &head, true);
+    }
+
     /// Takes a pasted text's entry, which may be of any kind.
     pub(super) fn text_entry(&mut self, line: u64, text: &str) {
         let first = text.lines().next().unwrap_or_default();

@@ -31,6 +31,12 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
             found.kind(Kind::ServerVersion);
             found.fact(line_number(page.number(item.at)), None, Statement::ServerVersion { version });
             page.claim(item.at, item.last);
+            let name = list.iter().find(|item| item.name == "Name" && !item.value.is_empty());
+            if let Some(item) = name {
+                let name = shown(&item.value, 260);
+                found.fact(line_number(page.number(item.at)), None, Statement::ServerName { name });
+                page.claim(item.at, item.last);
+            }
         }
     }
     for at in 0..page.lines.len() {

@@ -53,7 +53,7 @@ pub enum Statement {
         /// As printed, escaped.
         version: String,
     },
-    /// `netsh winhttp show proxy`: supporting evidence.
+    /// `netsh winhttp show proxy`, or `show advproxy` where that names no script: supporting evidence.
     WinHttpProxy {
         /// `host:port`, each with the scheme that it is for (`http`, `https`, or `*`); empty for direct access.
         servers: Vec<(String, String)>,
@@ -142,10 +142,11 @@ pub enum Statement {
         /// Its beginning, escaped.
         excerpt: String,
     },
-    /// A value of the registry, in one of the keys that decide how SCHANNEL, .NET Framework and WinHTTP speak TLS, or
-    /// that name the server's Windows: a .reg file, `reg query` or `Get-ItemProperty`.
+    /// A value of the registry: of a key that decides how SCHANNEL, .NET Framework and WinHTTP speak TLS, that names the
+    /// server's Windows, that WSUS' setup wrote, or that sets a user's own proxy, this machine's update server or the
+    /// update of its roots. A .reg file, `reg query` or `Get-ItemProperty`.
     Registry {
-        /// The key, from `HKLM` on, as printed, escaped.
+        /// The key, from `HKLM`, `HKCU` or `HKU` on, as printed, escaped.
         key: String,
         /// The value's name, as printed, escaped.
         name: String,
@@ -215,9 +216,10 @@ pub enum Statement {
         /// `KB4022720`.
         update: String,
     },
-    /// `Get-Service`, `sc query`: a service of this server.
+    /// `Get-Service`, `sc query`, `sc qc`: a service of this server, of those that synchronization needs or shares its
+    /// server with.
     Service {
-        /// Its name, `WsusService`.
+        /// Its name, `WsusService`; a console's table may have cut it off (`MSSQL$MICROSOFT...`).
         name: String,
         /// What it does.
         state: ServiceState,
@@ -231,9 +233,18 @@ pub enum Statement {
         /// What it does.
         state: ServiceState,
     },
-    /// A binding of a site in IIS (applicationHost.config, `Get-WebBinding`).
+    /// How an application pool of IIS is set, where its configuration says so (applicationHost.config).
+    PoolSetting {
+        /// The pool, escaped; empty for the default of all pools.
+        pool: String,
+        /// The attribute: `queueLength`, `privateMemory` (KiB, 0 for no limit), `startMode`, `identityType`.
+        setting: String,
+        /// Its value as written, escaped.
+        value: String,
+    },
+    /// A binding of a site in IIS (applicationHost.config, `Get-WebBinding`, `appcmd list site`).
     IisBinding {
-        /// The site, escaped: `WSUS Administration`.
+        /// The site, escaped: `WSUS Administration`; empty where the source does not say.
         site: String,
         /// `http`, `https`.
         protocol: String,
@@ -246,7 +257,7 @@ pub enum Statement {
     },
     /// Whether a directory of IIS requires TLS (`access sslFlags`).
     IisAccess {
-        /// The path, as `WSUS Administration/SelfUpdate`, escaped.
+        /// The path, as `WSUS Administration/SelfUpdate`, escaped; empty for the whole server.
         path: String,
         /// Whether it requires TLS.
         requires_tls: bool,
@@ -266,7 +277,8 @@ pub enum Statement {
     StoredCertificate {
         /// Whose store.
         account: StoreAccount,
-        /// The store: `Root`, `CA`, `My`, `AuthRoot`; empty for a file.
+        /// The store: `Root`, `CA`, `My`, `AuthRoot`, in the case in which it was printed; empty for a file, and where the
+        /// source does not say.
         store: String,
         /// The subject, escaped.
         subject: String,
@@ -287,7 +299,7 @@ pub enum Statement {
     ChainVerdict {
         /// The leaf's subject, escaped.
         subject: String,
-        /// Whether every element is without an error.
+        /// Whether every element is without an error, and the verdict was printed to its end.
         good: bool,
         /// The errors in the words of their symbols: `CERT_TRUST_IS_UNTRUSTED_ROOT`, `CRYPT_E_REVOCATION_OFFLINE`.
         errors: Vec<String>,
@@ -335,9 +347,9 @@ pub enum Statement {
     },
     /// The guide's own test, run on the server: GetAuthConfig by .NET's HttpWebRequest with the proxy of WSUS.
     HttpTest {
-        /// The URL asked.
+        /// The URL asked, escaped; empty where the source does not say (PowerShell's error alone was handed over).
         url: String,
-        /// The proxy that it went through as `host:port`; empty for none.
+        /// The proxy that it went through as `host:port`; empty for none, and where there is no URL.
         proxy: String,
         /// The protocol that was set, `Tls12`; empty for .NET's default.
         protocol: String,
@@ -345,7 +357,8 @@ pub enum Statement {
         account: String,
         /// The HTTP status that came; none where none came.
         status: Option<u16>,
-        /// The chain of exceptions, outermost first; each as class, message and Win32 code, escaped.
+        /// The chain of exceptions, outermost first; each as `class | message | native code`, escaped, at most 500
+        /// characters.
         exceptions: Vec<String>,
     },
     /// A source that a collection could not read on the server.
@@ -510,8 +523,10 @@ pub enum ServiceState {
     Running,
     /// It does not.
     Stopped,
-    /// On its way, or paused.
+    /// On its way, or paused, or in a word that is not known.
     Other,
+    /// The source does not say: only how it starts.
+    Unknown,
 }
 
 /// Whose store a certificate lies in.

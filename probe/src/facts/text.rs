@@ -6,6 +6,7 @@ use std::io;
 use super::copied::Copied;
 use super::decode::Blocks;
 use super::list::{self, Page};
+use super::prints::Prints;
 use super::registry::Registry;
 use super::scan::{self, Scanner};
 use super::suites::Suites;
@@ -18,10 +19,12 @@ pub(super) fn read(
     events: &mut Copied<'_>,
     found: &mut Found,
 ) -> io::Result<()> {
-    let (mut registry, mut suites) = (Registry::default(), Suites::default());
-    let result = pages(blocks, scanner, events, found, &mut registry, &mut suites);
+    let mut state = (Registry::default(), Suites::default(), Prints::default());
+    let result = pages(blocks, scanner, events, found, &mut state);
+    let (mut registry, mut suites, prints) = state;
     registry.finish(blocks.ends_in_line(), found);
     suites.finish(found);
+    prints.finish(found, scanner);
     result
 }
 
@@ -30,8 +33,7 @@ fn pages(
     scanner: &mut Scanner,
     events: &mut Copied<'_>,
     found: &mut Found,
-    registry: &mut Registry,
-    suites: &mut Suites,
+    (registry, suites, prints): &mut (Registry, Suites, Prints),
 ) -> io::Result<()> {
     let mut pairs = 0;
     while let Some(block) = blocks.next()? {
@@ -47,6 +49,7 @@ fn pages(
         nettest::read(&mut page, &items, found);
         resolve::read(&mut page, &items, found);
         server::read(&mut page, &items, found);
+        prints.read(&mut page, &items, found);
         events.read(&mut page, &items, scanner);
         manager::lines(&mut page, scanner);
         entries(&page, scanner);

@@ -47,6 +47,21 @@ impl When {
         When { time, zone: Zone::Utc }
     }
 
+    /// A time in a zone by the name that facts have for it.
+    pub(super) fn named(time: Timestamp, zone: Option<&str>) -> Self {
+        let east = |zone: &str| {
+            let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+            let minutes = hours.parse::<i16>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+            Some(Zone::East(if zone.starts_with('-') { -minutes } else { minutes }))
+        };
+        let zone = match zone {
+            Some("UTC") => Zone::Utc,
+            Some(zone) => east(zone).unwrap_or(Zone::Untold),
+            None => Zone::Untold,
+        };
+        When { time, zone }
+    }
+
     /// A civil time so many minutes east of UTC.
     pub(super) fn east(civil: DateTime, minutes: i16) -> Option<Self> {
         let offset = Offset::from_seconds(i32::from(minutes) * 60).ok()?;

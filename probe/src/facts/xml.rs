@@ -7,6 +7,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use super::config::{self, Configuration};
 use super::event::{Entry, Events};
 use super::gpresult::Report;
+use super::prints::{Prints, Record};
 use super::scan::Scanner;
 use super::when::When;
 use super::{Found, Kind, Statement, line_number, server, shown};
@@ -47,6 +48,7 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
     let mut stack: Vec<Open> = Vec::new();
     let mut open = Configuration::default();
     let mut event: Option<Entry> = None;
+    let mut objects = Objects::default();
     let mut report = Report::default();
     let before = found.facts.len() + found.problems.len();
     let (mut clixml, mut events) = (false, false);
@@ -80,12 +82,18 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
                     _ => {}
                 }
                 event_tag(&tag, &element, &mut event);
+                if clixml {
+                    objects.start(&element);
+                }
                 report.start(stack.len(), &element.tag, line);
                 stack.push(element);
             }
             Event::Empty(tag) => {
                 let element = element(&tag, line);
                 event_tag(&tag, &element, &mut event);
+                if clixml {
+                    objects.value(&element);
+                }
                 close(element, clixml, &mut open, &mut event, found);
             }
             Event::Text(bytes) => {
@@ -106,6 +114,9 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
             Event::End(_) => {
                 let Some(element) = stack.pop() else { continue };
                 let ended = element.tag == "Event";
+                if clixml {
+                    objects.end(&element, found);
+                }
                 if report.seen {
                     let around = stack.iter().map(|open| open.tag.as_str());
                     let text = (!element.children).then_some(element.text.as_str());
@@ -130,6 +141,7 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
         }
     }
     open.finish(found);
+    objects.prints.finish(found, scanner);
     let is_report = report.seen;
     report.finish(found);
     if events {
@@ -274,6 +286,48 @@ pub(super) fn event(text: &str) -> Option<Entry> {
             }
             Event::Eof => return None,
             _ => {}
+        }
+    }
+}
+
+/// The objects of CLIXML that are open, each with what it has so far.
+#[derive(Default)]
+struct Objects {
+    open: Vec<(Record, Option<String>)>,
+    prints: Prints,
+}
+
+impl Objects {
+    fn start(&mut self, element: &Open) {
+        if element.tag == "Obj" {
+            self.open.push((Record::new(line_number(element.at)), None));
+        }
+    }
+
+    /// Takes an element that holds a text.
+    fn value(&mut self, element: &Open) {
+        let Some((record, own)) = self.open.last_mut() else { return };
+        let text = match element.tag.as_str() {
+            "B" if element.text.trim() == "true" => "True",
+            "B" if element.text.trim() == "false" => "False",
+            _ => element.text.trim(),
+        };
+        match &element.name {
+            Some(name) if !element.children => record.add(line_number(element.at), name, text),
+            // What an enumeration calls its value.
+            None if element.tag == "ToString" => *own = Some(text.to_string()),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, element: &Open, found: &mut Found) {
+        if element.tag != "Obj" {
+            return self.value(element);
+        }
+        let Some((record, own)) = self.open.pop() else { return };
+        self.prints.record(&record, found);
+        if let (Some((parent, _)), Some(name), Some(own)) = (self.open.last_mut(), &element.name, own) {
+            parent.add(line_number(element.at), name, &own);
         }
     }
 }

@@ -505,6 +505,28 @@ fn unknown(out: &mut Out, report: &Report) {
     }
 }
 
+/// The words for one of a kind, those for several, and which statements are of it.
+type Counted = (&'static str, &'static str, fn(&Statement) -> bool);
+
+/// What a file may hold several of.
+const COUNTED: [Counted; 13] = [
+    ("a service", "services", |s| matches!(s, Statement::Service { .. })),
+    ("an application pool", "application pools", |s| matches!(s, Statement::AppPool { .. })),
+    ("an installed update", "installed updates", |s| matches!(s, Statement::InstalledUpdate { .. })),
+    ("a binding of IIS", "bindings of IIS", |s| matches!(s, Statement::IisBinding { .. })),
+    ("a directory's access", "directories' access", |s| matches!(s, Statement::IisAccess { .. })),
+    ("a setting of a pool", "settings of pools", |s| matches!(s, Statement::PoolSetting { .. })),
+    ("a binding of a certificate", "bindings of certificates", |s| matches!(s, Statement::SslBinding { .. })),
+    ("a certificate", "certificates", |s| matches!(s, Statement::StoredCertificate { .. })),
+    ("certutil's verdict on a chain", "verdicts on chains", |s| matches!(s, Statement::ChainVerdict { .. })),
+    ("a value of the schedule", "values of the schedule", |s| matches!(s, Statement::Subscription { .. })),
+    ("a run of synchronization", "runs of synchronization", |s| matches!(s, Statement::SyncRun { .. })),
+    ("a test by HttpWebRequest", "tests by HttpWebRequest", |s| matches!(s, Statement::HttpTest { .. })),
+    ("a source that was not collected", "sources that were not collected", |s| {
+        matches!(s, Statement::NotCollected { .. })
+    }),
+];
+
 /// What was handed over, file by file: how much of it is used, and the last run that it records.
 fn handed_over(out: &mut Out, report: &Report) {
     let mut files: Vec<(&str, Vec<&Fact>)> = Vec::new();
@@ -541,6 +563,13 @@ fn handed_over(out: &mut Out, report: &Report) {
         if registry > 0 {
             parts.push(format!("{registry} values of the registry"));
         }
+        for (one, several, wanted) in COUNTED {
+            match count(wanted) {
+                0 => {}
+                1 => parts.push(one.into()),
+                many => parts.push(format!("{many} {several}")),
+            }
+        }
         for fact in here() {
             let part = match &fact.statement {
                 Statement::Log { lines, .. } => format!("a log of {lines} lines"),
@@ -549,6 +578,8 @@ fn handed_over(out: &mut Out, report: &Report) {
                 Statement::PortTest { .. } => "a Test-NetConnection".into(),
                 Statement::Resolved { .. } => "a Resolve-DnsName".into(),
                 Statement::ClientLog { log } => log.clone(),
+                Statement::ServerName { name } => format!("the server's name, {name}"),
+                Statement::ClockSource { .. } => "the state of the clock".into(),
                 Statement::Console { .. } => "a message of the console".into(),
                 Statement::ConfigUnavailable { .. } => "an error in place of a configuration".into(),
                 Statement::Elsewhere { .. } => "text about another part than synchronization".into(),
@@ -622,7 +653,7 @@ fn flat(value: &serde_json::Value) -> String {
         Value::Object(map) => {
             let mut parts: Vec<String> = map
                 .iter()
-                .filter(|(key, _)| *key != "states")
+                .filter(|(key, _)| *key != "states" && *key != "der")
                 .map(|(key, value)| match value.get(key) {
                     // A choice inside says its own name again: `answer = not-found` is enough.
                     Some(choice) => {

@@ -1,0 +1,57 @@
+//! `w32tm /query /status`, in any language: told by the shape of its first lines.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::facts::list::Page;
+use crate::facts::{Found, Kind, Statement, line_number, shown};
+
+/// What stands behind the label of each line: leap indicator, stratum, precision, root delay, root dispersion, the
+/// reference's id, the time of the last synchronization.
+static SHAPE: LazyLock<[Regex; 6]> = LazyLock::new(|| {
+    [
+        r"^[^:]+: ?([0-3])\s?\(.*\)\s*$",
+        r"^[^:]+: ?(\d{1,3})\s?\(.*\)\s*$",
+        r"^[^:]+: ?-?\d{1,3}\s?\(.*\)\s*$",
+        r"^[^:]+: ?-?\d{1,9}[.,]\d{1,9}s\s*$",
+        r"^[^:]+: ?-?\d{1,9}[.,]\d{1,9}s\s*$",
+        r"^[^:]+: ?0x([0-9A-Fa-f]{8})\b",
+    ]
+    .map(|pattern| Regex::new(pattern).expect("fixed pattern"))
+});
+
+/// Reads the state of the clock from a page.
+pub(super) fn read(page: &mut Page, found: &mut Found) {
+    for at in 0..page.lines.len().saturating_sub(7) {
+        let fits = |(index, shape): (usize, &Regex)| {
+            let line = &page.lines[at + index];
+            line.len() < 300 && !page.claimed[at + index] && shape.is_match(line)
+        };
+        if !SHAPE.iter().enumerate().all(fits) {
+            continue;
+        }
+        let value = |index: usize, line: usize| {
+            SHAPE[index]
+                .captures(&page.lines[at + line])
+                .map(|parts| parts[1].to_string())
+                .unwrap_or_default()
+        };
+        let (leap, reference) = (value(0, 0), value(5, 5));
+        let source = page.lines[at + 7].split_once(':').map(|(_, source)| source.trim()).unwrap_or_default();
+        found.kind(Kind::Clock);
+        let line = line_number(page.number(at + 7));
+        if source.is_empty() {
+            let given = format!("`{}`", shown(page.lines[at + 7].trim(), 60));
+            found.problem(line, "the source of the clock's time", given);
+            continue;
+        }
+        // `LOCL` is the machine's own clock; no reference at all is none.
+        let own = matches!(reference.to_ascii_uppercase().as_str(), "00000000" | "4C4F434C");
+        let local = ["Local CMOS Clock", "Free-running System Clock"].contains(&source);
+        let synchronized = leap != "3" && !own && !local;
+        let source = shown(source, 300);
+        found.fact(line, None, Statement::ClockSource { source, synchronized });
+        page.claim(at, (at + 8).min(page.lines.len() - 1));
+    }
+}

@@ -1,0 +1,110 @@
+//! The test by .NET's HttpWebRequest on the server: as this program's own script prints it, and as PowerShell prints the
+//! error of one that was typed.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::facts::list::Page;
+use crate::facts::{Found, Kind, Statement, line_number, shown};
+
+/// The most exceptions of a chain.
+const CHAIN: usize = 16;
+
+/// Reads tests from a page.
+///
+/// The script's form is `wsusprobe-http-test: 1` and below it, in any order, `Url`, `Proxy`, `Protocol`, `Account`, `Status`
+/// and, for each exception from the outermost on, `Exception: class | message | native code`.
+pub(super) fn read(page: &mut Page, found: &mut Found) {
+    static HEAD: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\s*wsusprobe-http-test\s*:\s*(\S{1,20})\s*$").expect("fixed pattern"));
+    let mut at = 0;
+    while at < page.lines.len() {
+        let line = &page.lines[at];
+        if page.claimed[at] || line.len() > 4000 {
+            at += 1;
+            continue;
+        }
+        if let Some(version) = HEAD.captures(line) {
+            let version = version[1].to_string();
+            at = own(page, at, &version, found);
+        } else if line.contains("GetResponse") {
+            at = typed(page, at, found);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Reads the script's form; the index behind it.
+fn own(page: &mut Page, head: usize, version: &str, found: &mut Found) -> usize {
+    found.kind(Kind::HttpTest);
+    let (mut url, mut proxy, mut protocol, mut account) = Default::default();
+    let (mut status, mut exceptions) = (None, Vec::new());
+    let mut bad = None;
+    let mut at = head + 1;
+    while let Some((key, value)) = page.lines.get(at).and_then(|line| line.split_once(':')) {
+        let value = value.trim();
+        match key.trim() {
+            "Url" => url = shown(value, 500),
+            "Proxy" => proxy = shown(value, 300),
+            "Protocol" => protocol = shown(value, 60),
+            "Account" => account = shown(value, 200),
+            "Status" if value.is_empty() => {}
+            "Status" => match value.parse::<u16>() {
+                Ok(code) if (100..1000).contains(&code) => status = Some(code),
+                _ => bad = Some((at, format!("`{}`", shown(value, 60)))),
+            },
+            "Exception" if exceptions.len() < CHAIN => exceptions.push(shown(value, 500)),
+            "Exception" => {}
+            _ => break,
+        }
+        at += 1;
+    }
+    let line = line_number(page.number(head));
+    if version != "1" {
+        found.problem(line, "a test of version 1", format!("version `{}`", shown(version, 20)));
+    } else if let Some((at, given)) = bad {
+        found.problem(line_number(page.number(at)), "an HTTP status", given);
+    } else if url.is_empty() || status.is_none() && exceptions.is_empty() {
+        found.problem(line, "a test with its URL and what came of it", "one without them".into());
+    } else {
+        found.fact(line, None, Statement::HttpTest { url, proxy, protocol, account, status, exceptions });
+    }
+    page.claim(head, at - 1);
+    at
+}
+
+/// Reads the red error of `$request.GetResponse()`, in any language: it quotes the method and then the message. Where the
+/// URL does not stand in it, it is not known.
+fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
+    static QUOTED: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            "(?s)[\"\u{ab}\u{201e}\u{201c}]\\s?GetResponse\\s?[\"\u{bb}\u{201c}\u{201d}].{1,60}?:\\s*[\"\u{ab}\u{201e}\u{201c}](.+?)[\"\u{bb}\u{201c}\u{201d}]\\s*(?:$|\\n)",
+        )
+        .expect("fixed pattern")
+    });
+    static STATUS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([1-5]\d\d)\)").expect("fixed pattern"));
+    let mut end = head + 1;
+    let below = |line: &String| !line.trim().is_empty() && line.len() < 4000;
+    while end < head + 12 && page.lines.get(end).is_some_and(below) {
+        end += 1;
+    }
+    let block = page.lines[head..end].join("\n");
+    let Some(parts) = QUOTED.captures(&block) else { return head + 1 };
+    let message = parts[1].replace(['\r', '\n'], "");
+    let class = if block.contains("WebException") { "System.Net.WebException" } else { "" };
+    let status = STATUS.captures(&message).and_then(|code| code[1].parse().ok());
+    found.kind(Kind::HttpTest);
+    let statement = Statement::HttpTest {
+        url: String::new(),
+        proxy: String::new(),
+        protocol: String::new(),
+        account: String::new(),
+        status,
+        exceptions: vec![shown(&format!("{class} | {message} | "), 500)],
+    };
+    found.fact(line_number(page.number(head)), None, statement);
+    page.claim(head, end - 1);
+    end
+}

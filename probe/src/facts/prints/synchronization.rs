@@ -1,0 +1,134 @@
+//! The schedule and the history of synchronizations, as the WSUS API's objects print.
+
+use super::{Prints, Record};
+use crate::facts::{Found, Kind, Statement, SyncResult, shown};
+
+/// What of ISubscription is kept.
+const KEPT: [&str; 6] = [
+    "SynchronizeAutomatically",
+    "SynchronizeAutomaticallyTimeOfDay",
+    "NumberOfSynchronizationsPerDay",
+    "LastSynchronizationTime",
+    "LastModifiedTime",
+    "IsCategoryOnlySync",
+];
+
+/// SynchronizationError of the WSUS API, by number.
+const ERRORS: [&str; 18] = [
+    "NotApplicable",
+    "Unknown",
+    "LocalDBConnectFail",
+    "LocalDBTooBusy",
+    "LocalDBOtherError",
+    "ProxyError",
+    "UssNotFound",
+    "UssBusy",
+    "UssInternalError",
+    "DssAuthenticationError",
+    "UssCommunicationError",
+    "UssOtherError",
+    "UserCanceled",
+    "ImportUpdateError",
+    "ApprovalError",
+    "LocalUpdateMissingForApproval",
+    "IncompatibleProtocolVersion",
+    "IncompatibleProtocolVersionOnUss",
+];
+
+fn result_of(text: &str) -> Option<SyncResult> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "neverrun" | "0" => SyncResult::NeverRun,
+        "succeeded" | "1" => SyncResult::Succeeded,
+        "failed" | "2" => SyncResult::Failed,
+        "canceled" | "3" => SyncResult::Canceled,
+        "unknown" | "4" => SyncResult::Unknown,
+        _ => return None,
+    })
+}
+
+/// The class of an error: a name as PowerShell prints it, or its number in JSON. None where nothing failed.
+fn error_of(text: &str) -> String {
+    let name = text.parse().ok().and_then(|number: usize| ERRORS.get(number).copied()).unwrap_or(text);
+    if name == "NotApplicable" { String::new() } else { shown(name, 60) }
+}
+
+/// An error's text with each frame of its stack on a line of its own: a list has joined them.
+fn parted(text: &str) -> String {
+    let mut parted = text.to_string();
+    for frame in ["at Microsoft.", "at System."] {
+        parted = parted.replace(frame, &format!("\n   {frame}"));
+    }
+    parted
+}
+
+/// What it says, without its stack.
+fn first_line(text: &str) -> String {
+    shown(parted(text).trim_start().lines().next().unwrap_or_default().trim_end(), 300)
+}
+
+/// An object that is a schedule, a run, or the event of a run.
+pub(super) fn record(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
+    if record.has("SynchronizeAutomatically") {
+        found.kind(Kind::Schedule);
+        for (line, name, value) in record.fields() {
+            if let Some(property) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(name)) {
+                prints.dates.learn(value);
+                let (property, value) = ((*property).to_string(), shown(value, 100));
+                found.fact(line, None, Statement::Subscription { property, value });
+            }
+        }
+        return true;
+    }
+    event(record, found, prints) || run(record, found, prints)
+}
+
+/// ISynchronizationInfo.
+fn run(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
+    let beside = ["StartedManually", "ErrorText", "UpdateErrors", "Error", "EndTime"];
+    let Some(result) = record.get("Result") else { return false };
+    if !record.has("StartTime") || !beside.iter().any(|name| record.has(name)) {
+        return false;
+    }
+    let line = record.line_of("Result");
+    let Some(result) = result_of(result) else {
+        found.problem(line, "the result of a synchronization", format!("`{}`", shown(result, 60)));
+        return false;
+    };
+    found.kind(Kind::Schedule);
+    let text = record.get("ErrorText").unwrap_or_default();
+    let statement = Statement::SyncRun {
+        result,
+        error: error_of(record.get("Error").unwrap_or_default()),
+        text: first_line(text),
+        new_updates: record.get("NewUpdates").and_then(|count| count.parse().ok()),
+    };
+    let when = record.some("EndTime").filter(|time| !time.contains("0001")).or(record.some("StartTime"));
+    let waiting = prints.wait(record.line, statement, when.unwrap_or_default());
+    if let Some(waiting) = waiting
+        && result == SyncResult::Failed
+        && !text.is_empty()
+    {
+        waiting.failure = Some((record.line_of("ErrorText"), parted(text)));
+    }
+    true
+}
+
+/// The event of a subscription that ended. Its texts stay for the search for failures.
+fn event(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
+    let Some(id) = record.get("WsusEventId") else { return false };
+    let result = match id {
+        _ if id.contains("SynchronizationCompletedFail") => SyncResult::Failed,
+        _ if id.contains("SynchronizationCompletedSucc") => SyncResult::Succeeded,
+        _ if id.contains("SynchronizationCancel") => SyncResult::Canceled,
+        _ => return false,
+    };
+    found.kind(Kind::Schedule);
+    let statement = Statement::SyncRun {
+        result,
+        error: error_of(record.get("Error").unwrap_or_default()),
+        text: first_line(record.get("ErrorText").unwrap_or_default()),
+        new_updates: None,
+    };
+    prints.wait(record.line, statement, record.get("CreationDate").unwrap_or_default());
+    false
+}
