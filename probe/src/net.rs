@@ -197,11 +197,19 @@ fn system_answer(error: &io::Error) -> NameAnswer {
         Some(11001) => NameAnswer::NotFound,
         Some(11004) => NameAnswer::NoAddress,
         Some(11002) => NameAnswer::TryAgain,
-        _ if said.contains("Name or service not known") || said.contains("nodename nor servname") => {
+        // glibc's words, macOS's and musl's.
+        _ if said.contains("Name or service not known")
+            || said.contains("nodename nor servname")
+            || said.contains("Name does not resolve") =>
+        {
             NameAnswer::NotFound
         }
-        _ if said.contains("No address associated") => NameAnswer::NoAddress,
-        _ if said.contains("Temporary failure in name resolution") => NameAnswer::TryAgain,
+        _ if said.contains("No address associated") || said.contains("Name has no usable address") => {
+            NameAnswer::NoAddress
+        }
+        _ if said.contains("Temporary failure in name resolution") || said.ends_with("Try again") => {
+            NameAnswer::TryAgain
+        }
         _ => NameAnswer::Failed { why: words(error) },
     }
 }

@@ -135,6 +135,9 @@ fn library() -> Result<&'static Gss, NoTicket> {
 
 impl Gss {
     fn open() -> Result<Gss, String> {
+        if cfg!(target_feature = "crt-static") {
+            return Err("this program is static and opens no library".into());
+        }
         // SAFETY: the library's initialisers have no preconditions; it is the system's own, by its interface's name.
         let library = unsafe { libloading::Library::new(LIBRARY) }
             .map_err(|_| format!("{LIBRARY} is not on this machine"))?;
