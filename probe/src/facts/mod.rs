@@ -174,9 +174,19 @@ pub fn read(inputs: &[Input]) -> Reading {
     let mut reading = Reading::default();
     let mut waiting: Vec<(Part, usize)> =
         inputs.iter().rev().map(|input| (Part::new(input.clone()), 0)).collect();
+    let mut nested = 0;
     while let Some((Part { input, command }, depth)) = waiting.pop() {
         let mut found = Found { command, ..Found::default() };
-        read_one(&input, &mut found, &mut reading.saved);
+        if depth > 0 && nested >= WITHIN {
+            found.problem(None, "at most 50000 facts in one collection", "more of them".into());
+            waiting.retain(|(_, depth)| *depth == 0);
+        } else {
+            if depth == 0 {
+                nested = 0;
+            }
+            read_one(&input, &mut found, &mut reading.saved);
+        }
+        nested += found.facts.len();
         let Found { facts, mut problems, kind, parts, .. } = found;
         if depth >= NESTED && !parts.is_empty() {
             let (expected, found) = ("files that are not nested", "a collection within a collection");
@@ -314,6 +324,8 @@ fn is_config_line(line: &str) -> bool {
 
 /// How deep a file may lie in another.
 const NESTED: usize = 1;
+/// The most facts of a file and of those that lie in it: where there are more, the rest of them is not read.
+const WITHIN: usize = 50_000;
 
 /// A file, or one that another file holds.
 struct Part {
