@@ -535,6 +535,7 @@ fn wsusutil_is_known_for_what_it_says() {
     for named in [
         "Done. Please check event log for events with source \"x\".\n",
         "Post install has successfully completed\n",
+        "URL: https://wsus01.example.test:8531\n",
     ] {
         let reading = given(named);
         assert!(reading.facts.is_empty() && reading.kinds[0].1 == Kind::WsusUtil, "{named}");
@@ -763,6 +764,29 @@ fn the_databases_configuration_is_read_and_its_secrets_are_not() {
 }
 
 #[test]
+fn a_configuration_in_any_wrapper_says_the_same() {
+    let object = "{\"UseProxy\": true, \"ProxyName\": \"p\", \"ProxyServerPort\": 8080, \"LogLevel\": 4, \"ProxyPassword\": \"Geheim-4711\", \"LastConfigChange\": \"\\/Date(1509014504000)\\/\", \"UpdateServer\": \"Microsoft.UpdateServices.Internal.BaseApi.UpdateServer\"}";
+    let expected = [("UseProxy", "True"), ("ProxyName", "p"), ("ProxyServerPort", "8080")];
+    for text in [
+        object.to_string(),
+        format!("[{object}]"),
+        format!("{{\"value\": [{object}], \"Count\": 1}}"),
+        format!("{{\"Value\": {{\"configuration\": {object}}}}}"),
+        "UseProxy,ProxyName,ProxyServerPort,ProxyPassword\nTrue,p,8080,Geheim-4711\n".to_string(),
+    ] {
+        for bytes in [text.clone().into_bytes(), utf16(&text)] {
+            let reading = given(bytes);
+            let mut said: Vec<_> =
+                config(&reading).into_iter().map(|(_, name, value)| (name, value)).collect();
+            said.sort_unstable_by_key(|(name, _)| expected.iter().position(|(known, _)| known == name));
+            assert_eq!(said, expected, "{text}");
+            assert_eq!(problems(&reading), [""; 0]);
+            assert!(!format!("{reading:?}").contains("Geheim"));
+        }
+    }
+}
+
+#[test]
 fn the_servers_own_name_is_kept() {
     let list =
         "WebServiceUrl : http://w:8530/x.asmx\nName          : WSUS01\nVersion       : 6.3.9600.18694\n";
@@ -844,6 +868,19 @@ fn a_collection_of_another_form_is_one_clear_error() {
         given(format!("{{\"wsusprobe-collection\": 1, \"sources\": [{}]}}", many.trim_end_matches(',')));
     assert_eq!(problems(&many).len(), 1);
     assert_eq!(many.facts.len(), 513);
+}
+
+#[test]
+fn a_collection_gives_a_bounded_number_of_facts() {
+    let text = "HotFixID : KB4022720\\n\\n".repeat(20_000);
+    let source = format!("{{\"name\": \"a\", \"text\": \"{text}\"}}");
+    let sources = [source.as_str(); 8].join(",");
+    let reading = given(format!("{{\"wsusprobe-collection\": 1, \"sources\": [{sources}]}}"));
+    assert_eq!(reading.facts.len(), 50_001);
+    assert_eq!(
+        problems(&reading),
+        ["given#a: expected at most 50000 facts in one collection, found more of them"]
+    );
 }
 
 #[test]
@@ -974,7 +1011,7 @@ fn huge_lines_and_endless_repetition_are_bounded() {
         assert!(reading.facts.len() <= 20_000, "{part}: {}", reading.facts.len());
     }
     let line = given("Name : ".to_string() + &"x".repeat(9 * 1024 * 1024));
-    assert!(line.facts.iter().all(|fact| matches!(fact.statement, Statement::PastedText { .. })));
+    assert_eq!((line.facts.len(), line.problems.len()), (1, 1));
 }
 
 /// Meant for a build that is optimized: twenty megabytes of each.

@@ -198,9 +198,14 @@ impl Reading {
     /// Takes over what was found in one file, and what is found in the files that it holds.
     fn take(&mut self, name: &str, mut found: Found) {
         let parts = std::mem::take(&mut found.parts);
+        let before = self.facts.len();
         self.take_one(name, found);
         for Part { name: part, bytes, command } in parts {
             let mut found = Found { command, ..Found::default() };
+            if self.facts.len() - before >= WITHIN {
+                found.problem(None, "at most 50000 facts in one collection", "more of them".into());
+                return self.take_one(&format!("{name}#{part}"), found);
+            }
             file::read(Box::new(std::io::Cursor::new(bytes)), &mut found, &mut self.saved);
             if !std::mem::take(&mut found.parts).is_empty() {
                 found.problem(None, "files that are not nested", "a collection within a collection".into());
@@ -246,6 +251,9 @@ fn trouble(error: &std::io::Error) -> String {
 fn is_config_line(line: &str) -> bool {
     line.split_once(':').is_some_and(|(name, _)| name.len() < 60 && config::is_property(name.trim()))
 }
+
+/// The most facts of a file and of those that lie in it: where there are more, the rest of them is not read.
+const WITHIN: usize = 50_000;
 
 /// A file that another file holds.
 struct Part {

@@ -34,7 +34,7 @@ fn path(text: &str) -> Option<(StoreAccount, String)> {
         )
         .expect("fixed pattern")
     });
-    let parts = PATH.captures(text)?;
+    let parts = text.contains("ert").then(|| PATH.captures(text)).flatten()?;
     let machine = parts[1].eq_ignore_ascii_case("LocalMachine");
     let account = if machine { StoreAccount::Machine } else { StoreAccount::User };
     Some((account, parts[2].to_string()))
@@ -45,7 +45,7 @@ fn call(text: &str) -> Option<(StoreAccount, String)> {
     static CALL: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)\bcertutil(?:\.exe)?\b(.*?)[-/](?:view)?store\b(.*)$").expect("fixed pattern")
     });
-    let parts = CALL.captures(text)?;
+    let parts = text.contains("store").then(|| CALL.captures(text)).flatten()?;
     let options = format!("{} {}", &parts[1], &parts[2]).to_ascii_lowercase();
     let has = |names: &[&str]| {
         options.split_whitespace().any(|word| names.contains(&word.trim_start_matches(['-', '/'])))
@@ -65,7 +65,7 @@ fn call(text: &str) -> Option<(StoreAccount, String)> {
 fn is_prompt(line: &str) -> bool {
     static PROMPT: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^(?:PS [^>]+>|PS>|[A-Za-z]:\\[^>]*>)\s*\S").expect("fixed pattern"));
-    PROMPT.is_match(line)
+    line.contains('>') && PROMPT.is_match(line)
 }
 
 /// The heading of certutil's list of a store: `Root "Trusted Root Certification Authorities"`.
@@ -85,7 +85,7 @@ fn heading(page: &Page, at: usize) -> Option<String> {
 fn is_rule(line: &str) -> bool {
     static RULE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^\s{0,4}={4,40} [^=]+ [0-9]{1,6} ={4,40}\s*$").expect("fixed pattern"));
-    line.len() < 200 && RULE.is_match(line)
+    line.len() < 200 && line.contains("====") && RULE.is_match(line)
 }
 
 impl Places {
@@ -144,7 +144,8 @@ pub(super) fn record(record: &Record, found: &mut Found, prints: &mut Prints) ->
     }
     found.kind(Kind::Certificates);
     let own = record.get("PSParentPath").or(record.get("PSPath")).and_then(path);
-    let (account, store) = own.unwrap_or_else(|| prints.places.of(record.at));
+    let asked = || found.command.as_deref().filter(|_| prints.places.places.is_empty()).and_then(path);
+    let (account, store) = own.or_else(asked).unwrap_or_else(|| prints.places.of(record.at));
     let private_key = match record.get("HasPrivateKey") {
         Some(value) if value.eq_ignore_ascii_case("true") => Some(true),
         Some(value) if value.eq_ignore_ascii_case("false") => Some(false),

@@ -24,6 +24,9 @@ static SHAPE: LazyLock<[Regex; 6]> = LazyLock::new(|| {
 /// Reads the state of the clock from a page.
 pub(super) fn read(page: &mut Page, found: &mut Found) {
     for at in 0..page.lines.len().saturating_sub(7) {
+        if !page.lines[at].trim_end().ends_with(')') {
+            continue;
+        }
         let fits = |(index, shape): (usize, &Regex)| {
             let line = &page.lines[at + index];
             line.len() < 300 && !page.claimed[at + index] && shape.is_match(line)

@@ -25,7 +25,9 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             at += 1;
             continue;
         }
-        if let Some(version) = HEAD.captures(line) {
+        if line.contains("wsusprobe-http-test")
+            && let Some(version) = HEAD.captures(line)
+        {
             let version = version[1].to_string();
             at = own(page, at, &version, found);
         } else if line.contains("GetResponse") {

@@ -159,8 +159,11 @@ impl Prints {
         let (mut at, mut seen) = (0, 0);
         while at < page.lines.len() && seen < CSV {
             let line = &page.lines[at];
-            let named =
-                || line.split([',', ';', '\t']).any(|name| NAMES.contains(&name.trim().trim_matches('"')));
+            let matters = |name: &str| {
+                let name = name.trim().trim_matches('"');
+                NAMES.contains(&name) || config::is_property(name)
+            };
+            let named = || line.split([',', ';', '\t']).any(matters);
             if !page.claimed[at] && line.contains([',', ';', '\t']) && named() {
                 seen += 1;
                 if let Some(table) = table::csv(page, at) {

@@ -161,14 +161,20 @@ pub(super) fn read(page: &mut Page, found: &mut Found, _: &mut Prints) {
     let mut asked =
         found.command.as_deref().and_then(|command| ASKED.captures(command)).map(|name| name[1].to_string());
     for at in 0..page.lines.len() {
-        if page.claimed[at] || page.lines[at].len() > 400 {
+        let line = &page.lines[at];
+        let telling = line.contains(':') || line.contains("Value") || line.contains("Get-Web");
+        if !telling || page.claimed[at] || line.len() > 400 {
             continue;
         }
-        let line = page.lines[at].clone();
-        if let Some(name) = ASKED.captures(&line) {
+        let line = line.clone();
+        if line.contains("Get-Web")
+            && let Some(name) = ASKED.captures(&line)
+        {
             asked = Some(name[1].to_string());
         }
-        if let Some(parts) = APPCMD.captures(&line) {
+        if line.contains("APPPOOL")
+            && let Some(parts) = APPCMD.captures(&line)
+        {
             pool(line_number(page.number(at)), &parts[1], &parts[2], found);
             page.claim(at, at);
             continue;

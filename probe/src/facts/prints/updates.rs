@@ -43,12 +43,16 @@ pub(super) fn read(page: &mut Page, found: &mut Found, prints: &mut Prints) {
             at += 1;
             continue;
         }
-        if let Some(parts) = NUMBERED.captures(line) {
+        if line.contains("]: KB")
+            && let Some(parts) = NUMBERED.captures(line)
+        {
             let update = parts[1].to_string();
             found.kind(Kind::Updates);
             prints.wait(line_number(page.number(at)), Statement::InstalledUpdate { update }, "");
             page.claim(at, at);
-        } else if let Some(parts) = EQUALS.captures(line) {
+        } else if line.contains('=')
+            && let Some(parts) = EQUALS.captures(line)
+        {
             let (which, value) = (usize::from(&parts[1] == "InstalledOn"), parts[2].trim().to_string());
             page.claim(at, at);
             if pair[which].is_some() {

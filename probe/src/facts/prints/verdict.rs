@@ -27,8 +27,11 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
     });
     let mut at = 0;
     while at < page.lines.len() {
-        let begins =
-            |line: &str| line.len() < 200 && ELEMENT.captures(line).is_some_and(|parts| &parts[1] == "0");
+        let begins = |line: &str| {
+            line.len() < 200
+                && line.contains("CertContext[")
+                && ELEMENT.captures(line).is_some_and(|parts| &parts[1] == "0")
+        };
         if !begins(&page.lines[at]) {
             at += 1;
             continue;

@@ -16,13 +16,23 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
     });
     static NAMED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"^\s*(?:Done\. Please check event log for events with source|Post install (?:is starting|has successfully completed)|Log file is located at .*WSUS_PostInstall|Server: \S+, ?IsActive: ?\w+|LastContactedTime: ?\d)",
+            r"^\s*(?:Done\. Please check event log for events with source|Post install (?:is starting|has successfully completed)|Log file is located at .*WSUS_PostInstall|Server: \S+, ?IsActive: ?\w+|LastContactedTime: ?\d|URL: https?://\S+$)",
         )
         .expect("fixed pattern")
     });
+    const TELLING: [&str; 8] = [
+        "roxy enabled:",
+        "WSUS Service",
+        "event log for events",
+        "Post install",
+        "WSUS_PostInstall",
+        "IsActive",
+        "LastContactedTime",
+        "URL: ",
+    ];
     for at in 0..page.lines.len() {
         let line = &page.lines[at];
-        if page.claimed[at] || line.len() > 1000 || !line.contains([':', '.', ' ']) {
+        if page.claimed[at] || line.len() > 1000 || !TELLING.iter().any(|word| line.contains(word)) {
             continue;
         }
         let number = line_number(page.number(at));
