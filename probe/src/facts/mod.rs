@@ -12,11 +12,13 @@ mod list;
 mod log;
 mod netsh;
 mod nettest;
+mod order;
 mod powershell;
 mod registry;
 mod resolve;
 mod scan;
 mod server;
+pub(crate) mod servers;
 mod statement;
 mod suites;
 mod text;
@@ -33,8 +35,11 @@ use crate::evidence::escape;
 use crate::report::Report;
 
 pub use client::OwnClient;
+pub use order::{Order, Times};
+pub use servers::{Server, Servers};
 pub use statement::*;
-pub use view::{FactView, FailureView};
+pub(crate) use view::is_user_proxy_key;
+pub use view::{FactView, FailureView, LastRun, RunView};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
 const DOCUMENT: usize = 64 * 1024 * 1024;

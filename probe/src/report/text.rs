@@ -56,6 +56,7 @@ pub fn render(report: &Report, options: Options) -> String {
         ruled_out(&mut out, report);
     }
     unknown(&mut out, report);
+    timeline(&mut out, report);
     handed_over(&mut out, report);
     if options.verbose > 0 {
         facts(&mut out, report);
@@ -157,6 +158,18 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
     if shown.iter().any(|finding| finding.role == Role::Cause) {
         // Whoever reads one screen reads the verdict first; whoever reads the end finds it there again.
         out.line(style_of(report.verdict), &verdict_line(report, shown));
+        return;
+    }
+    if report.settings.since.is_some() {
+        out.line(
+            BOLD,
+            match report.verdict {
+                Verdict::Healthy => "Synchronization has recovered.",
+                Verdict::Degraded => "A synchronization succeeded, and something needs attention.",
+                Verdict::Faulty => "Synchronization has not recovered.",
+                Verdict::Undetermined => "Whether synchronization has recovered could not be told.",
+            },
+        );
         return;
     }
     match report.verdict {
@@ -594,6 +607,27 @@ fn flat(value: &serde_json::Value) -> String {
             parts.join(", ")
         }
         other => other.to_string(),
+    }
+}
+
+/// What lies between the last success and the failures after it.
+fn timeline(out: &mut Out, report: &Report) {
+    if report.timeline.is_empty() {
+        return;
+    }
+    out.heading(
+        "TIME LINE, between the last success and the failures after it (it shows no cause by itself)",
+    );
+    for moment in &report.timeline {
+        let time = match (moment.time, moment.zone.as_deref()) {
+            (Some(time), Some(_)) => format!("{}", time.strftime("%Y-%m-%d %H:%M:%SZ")),
+            (Some(time), None) => format!("{} ", time.strftime("%Y-%m-%d %H:%M:%S")),
+            (None, _) => String::new(),
+        };
+        out.prose(DIM, &format!("  {time:20}  "), &clean(&moment.says));
+    }
+    if report.timeline.iter().any(|moment| moment.zone.is_none()) {
+        out.prose(DIM, "  ", "Times without Z are local ones of a zone that is not told.");
     }
 }
 
