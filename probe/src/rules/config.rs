@@ -9,7 +9,8 @@ use crate::rules::With;
 use crate::settings::is_host_name;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["config", "win-http-proxy", "log-endpoint", "log-failure", "log-sync"];
+pub(super) const FACTS: &[&str] =
+    &["config", "win-http-proxy", "log-endpoint", "log-failure", "log-sync", "sync-run", "clock-jump"];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
 const DECOMMISSIONED: [&str; 3] =

@@ -21,7 +21,7 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
-pub(crate) use history::{never_started, open_questions};
+pub(crate) use history::{conclude, never_started, open_questions, recovered_run, recovered_settles};
 pub(crate) use place::list;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;
@@ -322,6 +322,24 @@ mod tests {
             "cipher-order",
             "curve-order",
             "cipher-suites",
+            "server-name",
+            "event",
+            "change",
+            "clock-jump",
+            "installed-update",
+            "service",
+            "app-pool",
+            "iis-binding",
+            "iis-access",
+            "ssl-binding",
+            "stored-certificate",
+            "chain-verdict",
+            "clock-source",
+            "subscription",
+            "sync-run",
+            "iis-answer",
+            "http-test",
+            "not-collected",
             "unreadable",
         ];
         for rule in RULES {
