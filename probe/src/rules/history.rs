@@ -3,6 +3,7 @@
 mod others;
 mod outage;
 mod recovered;
+mod schedule;
 
 use super::{Given, Seen, note, place};
 use crate::diagnosis::{Confidence, Role, Severity};
@@ -41,6 +42,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         Some(since) => recovered::give(seen, since, given),
         None => {
             failing(seen, given);
+            schedule::give(seen, given);
         }
     }
     unavailable(seen, given);

@@ -1,7 +1,8 @@
 //! What was handed over, taken by itself.
 
+use super::config::running;
 use super::{Given, Seen, note, place};
-use crate::facts::{Servers, Statement};
+use crate::facts::{Servers, ServiceState, Statement};
 use crate::plan::service_of;
 
 /// The statements that it reads.
@@ -16,6 +17,8 @@ pub(super) const FACTS: &[&str] = &[
     "curve-order",
     "cipher-suites",
     "server-name",
+    "service",
+    "app-pool",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -30,6 +33,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         }
     }
     servers(seen, given);
+    services(seen, given);
     for (property, facts) in seen.facts.contradictions() {
         let said: Vec<String> = facts
             .iter()
@@ -103,4 +107,21 @@ fn servers(seen: &Seen, given: &mut Given) {
         "hand over one server's files at a time",
         because,
     );
+}
+
+/// A service that stands still in one printout and runs in another.
+fn services(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let (Statement::Service { name, state: ServiceState::Stopped, .. }
+        | Statement::AppPool { name, state: ServiceState::Stopped }) = &fact.statement
+        else {
+            continue;
+        };
+        let Some(other) = running(seen, name) else { continue };
+        let says = format!(
+            "{name} is stopped by {} and runs by {}: one of them is older.",
+            fact.source.file, other.source.file
+        );
+        given.add(note("input/contradictory", name, says, vec![fact.id.clone(), other.id.clone()]));
+    }
 }

@@ -1,5 +1,7 @@
 //! The certificates, as Windows' .NET client would see the recorded chain at the clock of the run.
 
+mod stores;
+
 use jiff::Timestamp;
 
 use super::{Given, PathSeen, Seen, With, cause, finding, place, proxy};
@@ -24,6 +26,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             }
         }
     }
+    stores::give(seen, given);
 }
 
 fn look(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, given: &mut Given) {
