@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
-use crate::facts::Statement;
+use crate::facts::{Statement, servers};
 use crate::rules::{self, Given, LaneEnd, RULES, Seen};
 
 /// How much a finding matters.
@@ -190,11 +190,17 @@ fn is_supporting(statement: &Statement) -> bool {
 /// Judges evidence: the rules, the laws of the catalogue, and the order in which findings are told.
 pub fn judge(evidence: &Evidence) -> Diagnosis {
     // What another server's files say is not joined with what is known of this one.
-    let evidence = &*crate::facts::servers::of_one(evidence);
+    let others = servers::others(&evidence.facts);
+    let evidence = &*servers::of_one(evidence);
     let seen = Seen::new(evidence);
     let mut given = Given::default();
     for rule in RULES {
         (rule.give)(&seen, &mut given);
+    }
+    for (server, facts) in others {
+        let settings = evidence.settings.clone();
+        let theirs = Evidence { settings, facts, paths: Vec::new(), observations: Vec::new() };
+        rules::failing_elsewhere(&server, &Seen::new(&theirs), &mut given);
     }
     rules::settle(&seen, &mut given);
     rules::recovered_settles(&seen, &mut given);

@@ -134,6 +134,21 @@ pub(crate) fn joined(facts: &[Fact]) -> Cow<'_, [Fact]> {
     Cow::Owned(facts.iter().filter(|fact| servers.joins(fact)).cloned().collect())
 }
 
+/// What is known of each server that is not the one judged: its name, and the facts of its own files.
+pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
+    let servers = Servers::new(facts);
+    if servers.all.len() < 2 {
+        return Vec::new();
+    }
+    let others = servers.all.iter().enumerate().filter(|(at, _)| Some(*at) != servers.home);
+    others
+        .map(|(at, server)| {
+            let own = facts.iter().filter(|fact| servers.of(&fact.source.file) == Some(at));
+            (server.name.to_string(), own.cloned().collect())
+        })
+        .collect()
+}
+
 /// Evidence of one server, its facts those that may be joined.
 pub(crate) fn of_one(evidence: &Evidence) -> Cow<'_, Evidence> {
     let Cow::Owned(facts) = joined(&evidence.facts) else { return Cow::Borrowed(evidence) };

@@ -212,6 +212,16 @@ fn failing(seen: &Seen, given: &mut Given) {
     }
 }
 
+/// The last run of another server than the one that is judged, where it failed: its files alone tell of it.
+pub(crate) fn failing_elsewhere(server: &str, seen: &Seen, given: &mut Given) {
+    let mut own = Given::default();
+    failing(seen, &mut own);
+    for mut found in own.findings {
+        found.says = format!("Of {server}: {}", found.says);
+        given.add(found);
+    }
+}
+
 fn failed(seen: &Seen, run: &RunView, given: &mut Given) {
     let fact = run.fact;
     let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {

@@ -23,7 +23,9 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
-pub(crate) use history::{conclude, never_started, open_questions, recovered_run, recovered_settles};
+pub(crate) use history::{
+    conclude, failing_elsewhere, never_started, open_questions, recovered_run, recovered_settles,
+};
 pub(crate) use place::list;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;

@@ -172,6 +172,9 @@ fn files_of_two_servers_are_named_and_not_joined() {
     assert!(said.because.contains(&one) && said.because.contains(&two));
     assert!(said.says.contains("WSUS1.example.com") && said.says.contains("WSUS2.example.com"));
     assert!(diagnosis.unknown.iter().any(|open| open.question.contains("Which server")));
+    // What each of them tells by itself is not lost.
+    let theirs = the(&diagnosis, "history/failing");
+    assert!(theirs.because.contains(&failed) && theirs.says.contains("WSUS1.example.com"));
     // With the first one's configuration its failure stands, whatever the other one did since.
     let config: Vec<Fact> =
         evidence.facts.iter().filter(|f| matches!(f.statement, Statement::Config { .. })).cloned().collect();
