@@ -899,6 +899,26 @@ mod tests {
     }
 
     #[test]
+    fn the_time_line_says_which_times_are_local() {
+        let mut report = sample::faulty();
+        assert!(!text(&report).contains("TIME LINE"));
+        let moment = |time: &str, zone: Option<&str>, says: &str| crate::timeline::Moment {
+            time: Some(time.parse().unwrap()),
+            zone: zone.map(str::to_string),
+            says: says.into(),
+            because: vec!["f1".into()],
+        };
+        report.timeline = vec![
+            moment("2026-06-10T03:00:00Z", Some("UTC"), "The last success"),
+            moment("2026-06-11T12:00:00Z", None, "KB5000000 was installed\u{1b}[2J"),
+        ];
+        let text = text(&report);
+        assert!(text.contains("  2026-06-10 03:00:00Z  The last success"), "{text}");
+        assert!(text.contains("  2026-06-11 12:00:00   KB5000000"), "{text}");
+        assert!(text.contains("local ones") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
     fn what_is_suppressed_is_not_shown() {
         let mut report = sample::faulty();
         report.settings.suppress = vec!["config/endpoint-decommissioned=MUUrl".into()];

@@ -272,15 +272,15 @@ fn told_without_an_event(seen: &Seen, given: &mut Given) {
     given.add(note("history/failing", &fact.source.file, says, vec![fact.id.clone()]).likely());
 }
 
-/// What the server's own check of its health says where no run is on record.
+/// What the server's own check of its health, or its watch over a run, says where no run is on record.
 fn health(seen: &Seen, given: &mut Given) {
-    let mut red = seen.facts.events(&[10022]).filter(|(fact, _)| !seen.facts.succeeded_after(fact));
-    if let Some((fact, _)) = red.next() {
-        let says = format!(
-            "{} holds event 10022{}: the server's own check found its last synchronization failed.",
-            fact.source.file,
-            when(fact)
-        );
+    let mut red = seen.facts.events(&[10022, 425]).filter(|(fact, _)| !seen.facts.succeeded_after(fact));
+    if let Some((fact, event)) = red.next() {
+        let what = match event {
+            425 => "a synchronization did not answer in time and was given up",
+            _ => "the server's own check found its last synchronization failed",
+        };
+        let says = format!("{} holds event {event}{}: {what}.", fact.source.file, when(fact));
         given.add(note("history/failing", &fact.source.file, says, vec![fact.id.clone()]).likely());
     }
 }
