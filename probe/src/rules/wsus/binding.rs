@@ -236,9 +236,12 @@ mod tests {
         assert!(ids(&judge(&evidence)).is_empty());
     }
 
+    /// A fingerprint, from when and until when it is valid, and whether there is a key.
+    type One = (&'static str, &'static str, &'static str, Option<bool>);
+
     #[test]
     fn a_missing_key_an_old_one_and_a_foreign_store_are_named() {
-        let cases: [(&str, &[(&str, &str, &str, Option<bool>)], &str); 4] = [
+        let cases: [(&str, &[One], &str); 4] = [
             (NEW, &[(NEW, YEAR.0, YEAR.1, Some(false))], "no private key"),
             (
                 OLD,
