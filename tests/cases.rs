@@ -46,30 +46,102 @@ const CASES: &[(&str, &[&str], &str)] = &[
     ("36-baseline-success", &[], ""),
 ];
 
+/// A published text that several causes share, with what tells them apart beside it, and the finding that must come of it.
+struct Told {
+    name: &'static str,
+    /// What stands before the text on its line.
+    before: &'static str,
+    /// The file beside it.
+    beside: &'static str,
+    id: &'static str,
+    verdict: Verdict,
+}
+
+const TOLD: &[Told] = &[
+    Told {
+        name: "01-import-tls10-reset-softwaredistribution",
+        before: "2026-06-15 01:04:10.000 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,\
+                 Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n\
+                 2026-06-15 01:20:16.000 UTC\tError\tw3wp.126\tWebServiceCommunicationHelper.\
+                 ProcessWebServiceProxyException\t",
+        beside: "OsName : Microsoft Windows Server 2016 Standard\n",
+        id: "tls/dotnet-strong-crypto",
+        verdict: Verdict::Degraded,
+    },
+    Told {
+        name: "03-sync-2012r2-no-monthly-rollup",
+        before: "2026-06-15 01:00:00.001 UTC\tInfo\tWsusService.4\tEventLogEventReporter.ReportEvent\tEventId=501,\
+                 Type=Information,Category=WsusService,Message=Update Services Service Started\n\
+                 2026-06-15 01:00:09.000 UTC\tChange\tw3wp.6\tAdminDataAccess.StartSubscriptionManually\t\
+                 Synchronization manually started\n2026-06-15 01:00:11.000 UTC\tError\tWsusService.15\t",
+        beside: "OsName : Microsoft Windows Server 2012 R2 Standard\n",
+        id: "tls/sync-fix-missing",
+        verdict: Verdict::Faulty,
+    },
+    Told {
+        name: "05-cipher-suite-order-gpo",
+        before: "2026-06-15 01:00:11.000 UTC\tError\tWsusService.15\tWebServiceCommunicationHelper.\
+                 ProcessWebServiceProxyException\t",
+        beside: "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002\n    \
+                 Functions    REG_SZ    TLS_RSA_WITH_AES_256_GCM_SHA384,TLS_RSA_WITH_AES_128_GCM_SHA256\n",
+        id: "tls/cipher-policy",
+        verdict: Verdict::Faulty,
+    },
+    Told {
+        name: "28-wsyncmgr-ci-files-unique",
+        before: "",
+        beside: "",
+        id: "history/configmgr-database",
+        verdict: Verdict::Degraded,
+    },
+    Told {
+        name: "29-wsyncmgr-ci-documentstore",
+        before: "",
+        beside: "",
+        id: "history/configmgr-database",
+        verdict: Verdict::Degraded,
+    },
+];
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     #[allow(clippy::disallowed_methods, reason = "tests may read the environment")]
     let folder = std::env::var_os("WSUSPROBE_SHARED").map(|shared| PathBuf::from(shared).join("cases"));
-    let trials = CASES
-        .iter()
-        .map(|&(name, possible, open)| match &folder {
-            None => Trial::test(format!("{name}: skipped, WSUSPROBE_SHARED is not set"), || Ok(()))
-                .with_ignored_flag(true),
-            Some(folder) => {
-                let (file, runtime) = (folder.join(format!("{name}.txt")), runtime.clone());
-                Trial::test(name, move || {
-                    let text = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-                    let report = runtime.block_on(beside_a_healthy_server(text));
-                    judged(&report, possible, open)
-                })
-            }
-        })
-        .collect();
+    let trials = CASES.iter().map(|&(name, possible, open)| match &folder {
+        None => Trial::test(format!("{name}: skipped, WSUSPROBE_SHARED is not set"), || Ok(()))
+            .with_ignored_flag(true),
+        Some(folder) => {
+            let (file, runtime) = (folder.join(format!("{name}.txt")), runtime.clone());
+            Trial::test(name, move || {
+                let text = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+                let report = runtime.block_on(beside_a_healthy_server(text, ""));
+                judged(&report, possible, open)
+            })
+        }
+    });
+    let told = TOLD.iter().map(|case| match &folder {
+        None => Trial::test(format!("{}, told: skipped, WSUSPROBE_SHARED is not set", case.name), || Ok(()))
+            .with_ignored_flag(true),
+        Some(folder) => {
+            let (file, runtime) = (folder.join(format!("{}.txt", case.name)), runtime.clone());
+            Trial::test(format!("{}, told", case.name), move || {
+                let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+                let text = format!("{}{text}", case.before);
+                let report = runtime.block_on(beside_a_healthy_server(text.into_bytes(), case.beside));
+                let found: Vec<&str> = report.findings.iter().map(|f| f.id.as_str()).collect();
+                if !found.contains(&case.id) || report.verdict != case.verdict {
+                    return Err(format!("{}: {found:?} is {}", case.id, report.verdict.word()).into());
+                }
+                Ok(())
+            })
+        }
+    });
+    let trials = trials.chain(told).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-async fn beside_a_healthy_server(text: Vec<u8>) -> Report {
+async fn beside_a_healthy_server(text: Vec<u8>, beside: &str) -> Report {
     let scenario = load::by_name(&load::home(), "microsoft-direct").expect("a world of the lab");
     let folder = tempfile::tempdir().expect("a folder");
     let running = World::up(&scenario, folder.path()).expect("the world");
@@ -77,7 +149,10 @@ async fn beside_a_healthy_server(text: Vec<u8>) -> Report {
         Given::from_toml(&running.settings_text, &running.dir).expect("the lab's settings").settings();
     let store = TrustStore::load(&settings).expect("the lab's certificates");
     let config = std::fs::read(running.dir.join("config.txt")).expect("the lab's configuration");
-    let inputs = [Input::bytes("config.txt", config), Input::bytes("case.txt", text)];
+    let mut inputs = vec![Input::bytes("config.txt", config), Input::bytes("case.txt", text)];
+    if !beside.is_empty() {
+        inputs.push(Input::bytes("beside.txt", beside));
+    }
     run::diagnose_inputs(&settings, &store, &inputs, &Silent).await.expect("a report")
 }
 

@@ -108,3 +108,24 @@ fn every_scenario_differs_from_its_world() {
     let wrong: Vec<String> = all.iter().filter(|s| same(s)).map(|s| s.name.clone()).collect();
     none(&wrong);
 }
+
+#[test]
+fn every_published_failure_has_a_scenario_or_a_reason() {
+    let text = std::fs::read_to_string(load::home().join("COVERAGE.md")).expect("the table");
+    let names: BTreeSet<String> = scenarios().into_iter().map(|scenario| scenario.name).collect();
+    let (mut rows, mut wrong) = (BTreeSet::new(), Vec::new());
+    for line in text.lines().filter(|line| line.starts_with("| C")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let (case, answer) = (cells[1], cells[3]);
+        let unknown = answer.split('`').skip(1).step_by(2).filter(|name| !names.contains(*name));
+        wrong.extend(unknown.map(|name| format!("{case}: there is no scenario {name}")));
+        if !answer.contains('`') && !answer.starts_with("Not: ") {
+            wrong.push(format!("{case}: neither a scenario nor a reason"));
+        }
+        if !rows.insert(case.to_owned()) {
+            wrong.push(format!("{case}: twice"));
+        }
+    }
+    wrong.extend((1..=76).map(|n| format!("C{n:02}")).filter(|case| !rows.contains(case)));
+    none(&wrong);
+}

@@ -49,6 +49,9 @@ fn causes(diagnosis: &Diagnosis) -> Vec<(&str, &str, Confidence)> {
 
 /// What states something of its own about this server, and what only supports.
 fn supports(statement: &Statement) -> bool {
+    if let Statement::Registry { key, .. } = statement {
+        return key.to_ascii_lowercase().ends_with(r"\internet settings");
+    }
     matches!(
         statement,
         Statement::WinHttpProxy { .. }
@@ -58,6 +61,13 @@ fn supports(statement: &Statement) -> bool {
             | Statement::Console { .. }
             | Statement::ClientLog { .. }
             | Statement::Elsewhere { .. }
+            | Statement::Event { .. }
+            | Statement::Change { .. }
+            | Statement::ClockJump { .. }
+            | Statement::InstalledUpdate { .. }
+            | Statement::IisAnswer { .. }
+            | Statement::ServerName { .. }
+            | Statement::NotCollected { .. }
     )
 }
 

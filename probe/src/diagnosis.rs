@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
-use crate::facts::Statement;
+use crate::facts::{Statement, servers};
 use crate::rules::{self, Given, LaneEnd, RULES, Seen};
 
 /// How much a finding matters.
@@ -164,6 +164,10 @@ pub struct Diagnosis {
 
 /// Facts and observations that support and never make a cause by themselves.
 fn is_supporting(statement: &Statement) -> bool {
+    // A user's own proxy is none of the service's.
+    if let Statement::Registry { key, .. } = statement {
+        return crate::facts::is_user_proxy_key(key);
+    }
     matches!(
         statement,
         Statement::WinHttpProxy { .. }
@@ -173,19 +177,36 @@ fn is_supporting(statement: &Statement) -> bool {
             | Statement::Console { .. }
             | Statement::ClientLog { .. }
             | Statement::Elsewhere { .. }
+            | Statement::Event { .. }
+            | Statement::Change { .. }
+            | Statement::ClockJump { .. }
+            | Statement::InstalledUpdate { .. }
+            | Statement::IisAnswer { .. }
+            | Statement::ServerName { .. }
+            | Statement::NotCollected { .. }
     )
 }
 
 /// Judges evidence: the rules, the laws of the catalogue, and the order in which findings are told.
 pub fn judge(evidence: &Evidence) -> Diagnosis {
+    // What another server's files say is not joined with what is known of this one.
+    let others = servers::others(&evidence.facts);
+    let evidence = &*servers::of_one(evidence);
     let seen = Seen::new(evidence);
     let mut given = Given::default();
     for rule in RULES {
         (rule.give)(&seen, &mut given);
     }
+    for (server, facts) in others {
+        let settings = evidence.settings.clone();
+        let theirs = Evidence { settings, facts, paths: Vec::new(), observations: Vec::new() };
+        rules::failing_elsewhere(&server, &Seen::new(&theirs), &mut given);
+    }
     rules::settle(&seen, &mut given);
+    rules::recovered_settles(&seen, &mut given);
     some_lanes(&seen, &mut given);
     cover(&seen, &mut given);
+    rules::conclude(&seen, &mut given);
     rules::open_questions(&seen, &mut given);
     left_open(&seen, &mut given);
     let Given { mut findings, unknown } = given;
@@ -298,6 +319,7 @@ fn left_open(seen: &Seen, given: &mut Given) {
         .any(|f| f.layer() == Layer::Config && f.role == Role::Cause && f.confidence != Confidence::Possible);
     if seen.needed().next().is_none()
         && !seen.evidence.settings.disconnected
+        && seen.evidence.settings.since.is_none()
         && !cannot_begin
         && !crate::plan::names_a_source(&seen.facts)
     {
@@ -325,7 +347,11 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     });
     let causes: Vec<_> = findings.iter().filter(|f| f.role == Role::Cause).collect();
     let needed: Vec<_> = seen.needed().collect();
-    let nothing_reached = if needed.is_empty() {
+    // After a repair the record answers, and no path is walked.
+    let recovered = seen.evidence.settings.since.map(|since| rules::recovered_run(seen, since).is_some());
+    let nothing_reached = if let Some(recovered) = recovered {
+        !recovered
+    } else if needed.is_empty() {
         !seen.evidence.settings.disconnected
     } else {
         needed.iter().any(|p| !p.works())

@@ -23,5 +23,6 @@ pub mod run;
 pub mod schannel;
 pub mod settings;
 pub mod step;
+pub mod timeline;
 pub mod trust;
 pub mod walk;

@@ -15,7 +15,8 @@ pub const WSUS_PORTS: [u16; 4] = [8530, 8531, 80, 443];
 
 /// The paths to begin with; the walk adds the questions that their outcomes ask for.
 pub fn plan(settings: &Settings, facts: &FactView) -> Vec<PathInfo> {
-    if settings.disconnected {
+    // After a repair the record answers: what is walked tells nothing of a run.
+    if settings.disconnected || settings.since.is_some() {
         return Vec::new();
     }
     let mut paths = Vec::new();

@@ -77,6 +77,51 @@ On the WSUS server, in PowerShell as administrator, this writes config.txt:
 The log is %ProgramFiles%\\Update Services\\LogFiles\\SoftwareDistribution.log.
 Without any file, one address can be tested: wsusprobe check https://sws.update.microsoft.com";
 
+/// What to hand over where nothing tells whether a server has recovered.
+pub const HAND_OVER_RECORD: &str = "\
+nothing to verify: this machine's own record of synchronizations cannot be read here.
+Start a synchronization after the repair, wait for its end, then hand over what the WSUS server wrote about it:
+
+  wsusprobe verify --since TIME SoftwareDistribution.log
+
+The log is %ProgramFiles%\\Update Services\\LogFiles\\SoftwareDistribution.log. The events tell as well; on the WSUS
+server, in PowerShell:
+
+  Get-WinEvent -FilterHashtable @{LogName='Application';
+    ProviderName='Windows Server Update Services'} | Format-List | Out-File events.txt";
+
+/// Says whether synchronization has recovered since `settings.since`, by the record alone: nothing is walked.
+pub async fn verify(
+    settings: &Settings,
+    store: &TrustStore,
+    files: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
+    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
+    verify_inputs(settings, store, &inputs, observer).await
+}
+
+/// The same of inputs.
+pub async fn verify_inputs(
+    settings: &Settings,
+    store: &TrustStore,
+    inputs: &[Input],
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
+    if inputs.is_empty() {
+        return Err(RunError::NoInput { says: HAND_OVER_RECORD.to_string() });
+    }
+    let mut report = diagnose_inputs(settings, store, inputs, observer).await?;
+    if report.settings.since != settings.since {
+        // A saved report was made for another question.
+        report.settings.since = settings.since;
+        let Report { settings, facts, .. } = report;
+        let evidence = Evidence { settings, facts, paths: Vec::new(), observations: Vec::new() };
+        return Ok(judged(evidence));
+    }
+    Ok(report)
+}
+
 /// Diagnoses this server, or the one that the files come from.
 pub async fn diagnose(
     settings: &Settings,

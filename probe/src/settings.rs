@@ -105,6 +105,8 @@ pub struct Settings {
     pub family: Option<Family>,
     /// The time at which certificates are judged; now, if absent.
     pub at: Option<jiff::Timestamp>,
+    /// The time of a repair, after which `verify` looks for a success; none for every other command.
+    pub since: Option<jiff::Timestamp>,
     /// Layers to report on, others are left out; all, if empty.
     pub only: Vec<Layer>,
     /// Layers to leave out.
@@ -148,6 +150,7 @@ impl Default for Settings {
             proxy_password: None,
             family: None,
             at: None,
+            since: None,
             only: Vec::new(),
             skip: Vec::new(),
             until: None,

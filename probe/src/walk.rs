@@ -17,7 +17,7 @@ use crate::codec::soap;
 use crate::evidence::{
     Ask, Evidence, Layer, Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, Target,
 };
-use crate::facts::{Fact, FactView, OwnClient, Phase, Statement};
+use crate::facts::{Fact, FactView, OwnClient, Phase, Statement, servers};
 use crate::net::{Net, Stream, now};
 use crate::plan::{MICROSOFT_ENDPOINT, WSUS_PORTS, is_microsoft_host, other_proxy, service_of};
 use crate::run::Observer;
@@ -43,9 +43,11 @@ pub async fn walk(
     paths: Vec<PathInfo>,
     observer: &dyn Observer,
 ) -> Evidence {
+    let joined = servers::joined(&facts);
+    let own = FactView::new(&joined);
     let other_proxies: Vec<_> = [Scheme::Http, Scheme::Https]
         .into_iter()
-        .filter_map(|scheme| Some((scheme, other_proxy(settings, &FactView::new(&facts), scheme)?)))
+        .filter_map(|scheme| Some((scheme, other_proxy(settings, &own, scheme)?)))
         .collect();
     let walker = Walker {
         net: Net::new(settings),
@@ -56,7 +58,7 @@ pub async fn walk(
             let mut hops: Vec<ProxyHop> = paths.iter().filter_map(|path| path.proxy.clone()).collect();
             hops.extend(other_proxies.iter().map(|(_, (_, hop))| hop.clone()));
             hops.dedup();
-            let basic = FactView::new(&facts).flag("AllowProxyCredentialsOverNonSsl");
+            let basic = own.flag("AllowProxyCredentialsOverNonSsl");
             let denied = basic.is_some_and(|(_, allowed)| !allowed);
             Auth::new(settings, hops, denied, now())
         },
@@ -67,13 +69,13 @@ pub async fn walk(
                 _ => None,
             };
             let mut hops: Vec<ProxyHop> =
-                winhttp_proxy(&FactView::new(&facts), &["http", "*"]).into_iter().chain(told).collect();
+                winhttp_proxy(&own, &["http", "*"]).into_iter().chain(told).collect();
             hops.dedup();
             hops
         },
-        client: OwnClient::new(settings, &FactView::new(&facts)),
+        client: OwnClient::new(settings, &own),
         next: tokio::sync::Mutex::new(None),
-        import_on_record: facts.iter().any(|fact| {
+        import_on_record: joined.iter().any(|fact| {
             matches!(&fact.statement, Statement::LogFailure { process, phase, .. }
                 if process == "w3wp" || *phase == Some(Phase::Import))
         }),
@@ -92,7 +94,7 @@ pub async fn walk(
             walker.record(path, None, Layer::Name, &path.target.subject(), &began, None, outcome, None);
         }
     } else {
-        let winhttp = winhttp_proxy(&FactView::new(&facts), &["https", "*", "http"]);
+        let winhttp = winhttp_proxy(&own, &["https", "*", "http"]);
         let everything = join_all(paths.iter().map(|path| walker.source(path, winhttp.as_ref())));
         let deadline = tokio::time::Instant::from_std(walker.net.deadline);
         if tokio::time::timeout_at(deadline, everything).await.is_err() {
@@ -101,6 +103,7 @@ pub async fn walk(
     }
     let Log { paths, observations, .. } =
         walker.log.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    drop(joined);
     Evidence { settings: settings.clone(), facts, paths, observations }
 }
 

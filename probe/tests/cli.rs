@@ -51,6 +51,8 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["check", "http://a", "--dns", "name"],
         &["check", "http://a", "--only", "everything"],
         &["check", "http://a", "--at", "yesterday"],
+        &["verify", "log"],
+        &["verify", "--since", "yesterday", "log"],
         &["check", "http://a", "--proxy", "http://user:hunter2@proxy"],
         &["check", "http://a", "--proxy", "http://user:hunter2@proxy:3128/path"],
         &["check", "http://a", "--proxy", "https://user:hunter2@proxy:3128"],
@@ -329,4 +331,48 @@ fn a_reader_that_goes_away_is_no_trouble() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_recovery_is_0_and_what_is_none_is_not() {
+    let folder = folder("verify");
+    let event = |time: &str, id: u32, says: &str| {
+        format!(
+            "{time} UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId={id},Type=Information,Category=Synchronization,Message={says}\n"
+        )
+    };
+    let failed = event("2026-06-15 01:00:00.000", 386, "Synchronization failed. Reason: x.");
+    let good = event("2026-06-15 05:00:00.000", 384, "Synchronization completed successfully.");
+    std::fs::write(folder.join("log"), format!("{failed}{good}")).unwrap();
+    std::fs::write(folder.join("old"), &failed).unwrap();
+    let verify = |since: &str, files: &[&str]| {
+        let line = [&["verify", "--since", since, "-o", "short"], files].concat();
+        program(&folder).args(line).output().unwrap()
+    };
+    let recovered = verify("2026-06-15T04:00:00Z", &["log"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", stderr(&recovered));
+    assert!(stdout(&recovered).contains("history/recovered"));
+    // With an offset the same moment is another text.
+    assert_eq!(verify("2026-06-15T06:00:00+02:00", &["log"]).status.code(), Some(0));
+    for (since, file) in [("2026-06-15T05:30:00Z", "log"), ("2026-06-15T00:00:00Z", "old")] {
+        let not = verify(since, &[file]);
+        assert_eq!(not.status.code(), Some(3), "{since}");
+        assert!(!stdout(&not).contains("history/recovered"));
+    }
+    let nothing = verify("2026-06-15T04:00:00Z", &[]);
+    assert_eq!(nothing.status.code(), Some(65));
+    assert!(stderr(&nothing).contains("SoftwareDistribution.log") && stdout(&nothing).is_empty());
+}
+
+#[test]
+fn a_saved_report_is_asked_whether_it_has_recovered() {
+    let folder = folder("verify-saved");
+    let good = "2026-06-15 05:00:00.000 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n";
+    std::fs::write(folder.join("log"), good).unwrap();
+    let line = ["diagnose", "log", "--no-network", "-o", "json=saved.json", "-q"];
+    program(&folder).args(line).output().unwrap();
+    for (since, code) in [("2026-06-15T04:00:00Z", 0), ("2026-06-15T06:00:00Z", 3)] {
+        let output = program(&folder).args(["verify", "--since", since, "saved.json"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{since}: {}{}", stdout(&output), stderr(&output));
+    }
 }

@@ -136,7 +136,10 @@ async fn by_library(scenario: &Scenario, running: &Running) -> Result<Report, Ru
                 .iter()
                 .map(|name| Ok(Input::bytes(name.clone(), std::fs::read(running.dir.join(name))?)))
                 .collect();
-            run::diagnose_inputs(&settings, &store, &inputs?, &Silent).await
+            match world.asks() {
+                Ask::Verify => run::verify_inputs(&settings, &store, &inputs?, &Silent).await,
+                _ => run::diagnose_inputs(&settings, &store, &inputs?, &Silent).await,
+            }
         }
     };
     report.map_err(|e| refused(&e))
@@ -175,6 +178,12 @@ pub fn problems(expect: &Expect, report: &Value) -> Vec<String> {
         if !questions.iter().any(|q| q.to_lowercase().contains(&part.to_lowercase())) {
             wrong.push(format!("nothing unknown asks for `{part}`; unknown are {questions:?}"));
         }
+    }
+    let told = texts(report, "timeline", "says");
+    let as_told = told.len() == expect.timeline.len()
+        && expect.timeline.iter().zip(&told).all(|(part, says)| says.contains(part.as_str()));
+    if !expect.timeline.is_empty() && !as_told {
+        wrong.push(format!("the time line is {told:?}, not {:?}", expect.timeline));
     }
     match (&expect.tls, report["tls"].get(0)) {
         (None, _) => {}

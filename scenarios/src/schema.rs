@@ -154,6 +154,8 @@ pub struct Expect {
     pub ruled_out: Vec<String>,
     /// Each must be part of some question under *unknown*.
     pub unknown: Vec<String>,
+    /// What the time line must hold, in order: each is part of one moment. Not looked at where there is none here.
+    pub timeline: Vec<String>,
     /// What the first server that was enumerated must be reported to speak.
     pub tls: Option<ExpectTls>,
     /// What the world must have seen.

@@ -91,6 +91,18 @@ same file where a strange program may not run.")]
         #[arg(long, value_name = "WHAT")]
         redact: Option<String>,
     },
+    /// After a repair: say whether synchronization has recovered
+    #[command(after_help = "\
+Nothing is walked: the record answers. Hand over SoftwareDistribution.log, the events of the source Windows Server Update \
+Services, or the synchronization history, taken after a run that was started after the repair. Recovered is: the last run \
+succeeded after TIME, and neither an exception nor an event 10021 or 10022 came after it.")]
+    Verify {
+        /// When the repair was made: RFC 3339, or local where it has no zone
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Files handed over
+        files: Vec<PathBuf>,
+    },
     /// Print the page of a finding, or what a code means
     Explain {
         /// A finding's id, such as trust/missing-intermediate, or a code: 0x80072EE2, -2147012894, 12002,
@@ -234,7 +246,12 @@ pub struct BadFlag {
 
 impl Flags {
     /// What the flags say of the settings.
-    pub fn given(&self, until: Option<&str>, tls: Option<&TlsFlags>) -> Result<Given, BadFlag> {
+    pub fn given(
+        &self,
+        until: Option<&str>,
+        since: Option<&str>,
+        tls: Option<&TlsFlags>,
+    ) -> Result<Given, BadFlag> {
         let mut given = Given::default();
         let mut set = |key: &str, values: &[String]| {
             if values.is_empty() {
@@ -266,6 +283,7 @@ impl Flags {
         set("only", &self.only)?;
         set("skip", &self.skip)?;
         set("until", &until.map(str::to_string).into_iter().collect::<Vec<_>>())?;
+        set("since", &since.map(str::to_string).into_iter().collect::<Vec<_>>())?;
         set("no-network", &bare(self.no_network))?;
         set("disconnected", &bare(self.disconnected))?;
         set("timeout", &one(&self.timeout))?;
@@ -315,7 +333,7 @@ mod tests {
     fn flags_count_before_and_behind_the_command() {
         for line in ["wsusprobe -4 check http://a --timeout 2s", "wsusprobe --timeout 2s check -4 http://a"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            let settings = cli.flags.given(None, None).unwrap().settings();
+            let settings = cli.flags.given(None, None, None).unwrap().settings();
             assert_eq!(settings.timeout.to_string(), "2s");
             assert_eq!(settings.family, Some(crate::settings::Family::Ipv4));
         }

@@ -74,11 +74,15 @@ fn run(line: Vec<OsString>) -> End {
         Some(Command::Check { until, .. }) => until.as_deref(),
         _ => None,
     };
+    let since = match &cli.command {
+        Some(Command::Verify { since, .. }) => since.as_deref(),
+        _ => None,
+    };
     let tls = match &cli.command {
         Some(Command::Tls { flags, .. }) => Some(flags),
         _ => None,
     };
-    let flags = match cli.flags.given(until, tls) {
+    let flags = match cli.flags.given(until, since, tls) {
         Ok(given) => given,
         Err(error) => return refuse(&error.to_string()),
     };
@@ -103,6 +107,13 @@ fn run(line: Vec<OsString>) -> End {
         },
         Command::Diagnose { files } => match sources(flags, config.as_deref()) {
             Ok(sources) => judge(sources.merged(), descriptor.as_deref(), Job::Diagnose(files)),
+            Err(error) => refuse(&error.to_string()),
+        },
+        Command::Verify { files, .. } => match sources(flags, config.as_deref()) {
+            Ok(sources) if sources.merged().since.is_none() => {
+                refuse("verify: --since TIME is missing: when the repair was made, as 2026-05-01T02:30:00Z")
+            }
+            Ok(sources) => judge(sources.merged(), descriptor.as_deref(), Job::Verify(files)),
             Err(error) => refuse(&error.to_string()),
         },
         Command::Collect { script: true, .. } => print(&crate::collect::script()),
@@ -216,13 +227,17 @@ fn init(config: Option<&Path>) -> End {
 enum Job {
     Diagnose(Vec<PathBuf>),
     Check(Vec<Target>),
+    Verify(Vec<PathBuf>),
     Tls(Target, Vec<PathBuf>),
 }
 
 fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     let mut settings: Settings = given.settings();
-    if matches!(job, Job::Diagnose(_) | Job::Tls(..)) {
+    if !matches!(job, Job::Check(_)) {
         settings.until = None;
+    }
+    if !matches!(job, Job::Verify(_)) {
+        settings.since = None;
     }
     let outputs = match outputs(given.output) {
         Ok(outputs) => outputs,
@@ -233,8 +248,8 @@ fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     if let Some(id) = named.into_iter().find(|id| catalogue::entry(id).is_none()) {
         return refuse(&format!("--suppress: {}", explain::no_finding(id)));
     }
-    // Suites alone are no question of trust: the machine's store is not read for them.
-    let alone = matches!(job, Job::Tls(..)) && settings.suites;
+    // Suites alone are no question of trust, and a record none of TLS: the machine's store is not read for them.
+    let alone = (matches!(job, Job::Tls(..)) && settings.suites) || matches!(job, Job::Verify(_));
     let loaded = if alone { Ok(TrustStore::default()) } else { TrustStore::load(&settings) };
     let store = match loaded {
         Ok(store) => store,
@@ -248,7 +263,7 @@ fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     // An enumeration is many small exchanges: handing them from thread to thread would cost more than they do.
     let mut builder = match job {
         Job::Tls(..) => tokio::runtime::Builder::new_current_thread(),
-        Job::Diagnose(_) | Job::Check(_) => tokio::runtime::Builder::new_multi_thread(),
+        Job::Diagnose(_) | Job::Check(_) | Job::Verify(_) => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = match builder.worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -261,6 +276,7 @@ fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
         let work = async {
             match &job {
                 Job::Diagnose(files) => run::diagnose(&settings, &store, files, &progress).await,
+                Job::Verify(files) => run::verify(&settings, &store, files, &progress).await,
                 Job::Check(targets) => run::check(&settings, &store, targets, &progress).await,
                 Job::Tls(target, files) => run::tls(&settings, &store, target, files, &progress).await,
             }

@@ -22,12 +22,14 @@ mod log;
 mod manager;
 mod netsh;
 mod nettest;
+mod order;
 mod powershell;
 mod prints;
 mod registry;
 mod resolve;
 mod scan;
 mod server;
+pub(crate) mod servers;
 mod statement;
 mod suites;
 mod text;
@@ -43,8 +45,11 @@ use crate::evidence::escape;
 use crate::report::Report;
 
 pub use client::OwnClient;
+pub use order::{Order, Times};
+pub use servers::{Server, Servers};
 pub use statement::*;
-pub use view::{FactView, FailureView, synchronizes};
+pub(crate) use view::is_user_proxy_key;
+pub use view::{FactView, FailureView, LastRun, RunView, synchronizes};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
 const DOCUMENT: usize = 64 * 1024 * 1024;

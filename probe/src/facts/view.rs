@@ -1,6 +1,6 @@
 //! Facts as rules ask for them.
 
-use super::{Fact, LoggedFailure, Phase, Statement, SyncEvent};
+use super::{Fact, LoggedFailure, Order, Phase, RegistryValue, Statement, SyncEvent, SyncResult, Times};
 
 /// A look at facts by what they state. Where facts contradict one another the last one is answered.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,32 @@ pub struct FailureView<'a> {
     pub phase: Option<Phase>,
     /// How often it stands in the file.
     pub count: u64,
+}
+
+/// A synchronization that came to an end, and the fact that states it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunView<'a> {
+    /// The fact.
+    pub fact: &'a Fact,
+    /// Whether it succeeded; it failed else.
+    pub succeeded: bool,
+    /// The class of its error, `UssCommunicationError`; empty where the source has none.
+    pub error: &'a str,
+    /// The text of its error; empty without one.
+    pub text: &'a str,
+    /// How many new updates it brought, where the source says so.
+    pub new_updates: Option<u64>,
+}
+
+/// What the latest runs on record came to.
+#[derive(Clone, Debug)]
+pub enum LastRun<'a> {
+    /// None is on record.
+    None,
+    /// This one is the last.
+    One(RunView<'a>),
+    /// A success and a failure whose order does not show.
+    Unsure(RunView<'a>, RunView<'a>),
 }
 
 impl<'a> FactView<'a> {
@@ -78,7 +104,10 @@ impl<'a> FactView<'a> {
     pub fn contradictions(&self) -> Vec<(&'a str, Vec<&'a Fact>)> {
         let mut seen: Vec<(&str, Vec<(&Fact, &str)>)> = Vec::new();
         for fact in self.facts {
-            if let Statement::Config { property, value } = &fact.statement {
+            // Two ServerIds are two servers, and no two values of one.
+            if let Statement::Config { property, value } = &fact.statement
+                && !property.eq_ignore_ascii_case("ServerId")
+            {
                 match seen.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(property)) {
                     Some((_, facts)) => facts.push((fact, value)),
                     None => seen.push((property, vec![(fact, value)])),
@@ -109,12 +138,87 @@ impl<'a> FactView<'a> {
 
     /// Whether a synchronization succeeded after what a fact tells: by time, or further down in the same file.
     pub fn succeeded_after(&self, fact: &Fact) -> bool {
-        self.facts.iter().any(|other| {
-            matches!(other.statement, Statement::LogSync { event: SyncEvent::Succeeded, .. })
-                && match (fact.time, other.time) {
-                    (Some(before), Some(succeeded)) => succeeded > before,
-                    _ => fact.source.file == other.source.file && other.source.line > fact.source.line,
-                }
+        let times = Times::new(self.facts);
+        self.runs().any(|run| run.succeeded && times.order(run.fact, fact) == Order::After)
+    }
+
+    /// The synchronizations that came to an end, as logs, events and the history tell of them. One that somebody
+    /// cancelled is none.
+    pub fn runs(&self) -> impl Iterator<Item = RunView<'a>> + use<'a> {
+        self.facts.iter().filter_map(|fact| match &fact.statement {
+            Statement::LogSync { event: SyncEvent::Succeeded, .. } => {
+                Some(RunView { fact, succeeded: true, error: "", text: "", new_updates: None })
+            }
+            Statement::LogSync { event: SyncEvent::Failed, reason } => {
+                Some(RunView { fact, succeeded: false, error: "", text: reason, new_updates: None })
+            }
+            Statement::SyncRun { result, error, text, new_updates } => {
+                let succeeded = match result {
+                    SyncResult::Succeeded => true,
+                    SyncResult::Failed => false,
+                    _ => return None,
+                };
+                Some(RunView { fact, succeeded, error, text, new_updates: *new_updates })
+            }
+            _ => None,
+        })
+    }
+
+    /// The last run on record.
+    pub fn last_run(&self) -> LastRun<'a> {
+        let times = Times::new(self.facts);
+        let mut of_files: Vec<RunView<'a>> = Vec::new();
+        for run in self.runs() {
+            match of_files.iter_mut().find(|last| last.fact.source.file == run.fact.source.file) {
+                Some(last) if times.order(last.fact, run.fact) != Order::After => *last = run,
+                Some(_) => {}
+                None => of_files.push(run),
+            }
+        }
+        let before =
+            |run: &RunView| of_files.iter().any(|other| times.order(run.fact, other.fact) == Order::Before);
+        let last: Vec<RunView> = of_files.iter().filter(|run| !before(run)).copied().collect();
+        let good = last.iter().rev().find(|run| run.succeeded);
+        let bad = last.iter().rev().find(|run| !run.succeeded);
+        match (good, bad) {
+            (Some(good), Some(bad)) => LastRun::Unsure(*good, *bad),
+            (Some(run), None) | (None, Some(run)) => LastRun::One(*run),
+            (None, None) => LastRun::None,
+        }
+    }
+
+    /// What the subscription's printout says of a property; the last fact that states it.
+    pub fn subscription(&self, property: &str) -> Option<(&'a Fact, &'a str)> {
+        self.facts.iter().rev().find_map(|fact| match &fact.statement {
+            Statement::Subscription { property: its, value } if its.eq_ignore_ascii_case(property) => {
+                Some((fact, value.trim()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The events of WSUS with one of these numbers.
+    pub fn events(&self, numbers: &'static [u32]) -> impl Iterator<Item = (&'a Fact, u32)> + use<'a> {
+        self.facts.iter().filter_map(move |fact| match &fact.statement {
+            Statement::Event { provider, event, .. }
+                if numbers.contains(event)
+                    && provider.eq_ignore_ascii_case("Windows Server Update Services") =>
+            {
+                Some((fact, *event))
+            }
+            _ => None,
+        })
+    }
+
+    /// What a value of the registry holds, in a key that ends so; the last fact that states it. Case does not count.
+    pub fn registry(&self, key_end: &str, name: &str) -> Option<(&'a Fact, &'a RegistryValue)> {
+        self.facts.iter().rev().find_map(|fact| match &fact.statement {
+            Statement::Registry { key, name: its, value }
+                if its.eq_ignore_ascii_case(name) && ends_with(key, key_end) =>
+            {
+                Some((fact, value))
+            }
+            _ => None,
         })
     }
 
@@ -158,6 +262,17 @@ impl<'a> FactView<'a> {
 /// them and the server itself.
 pub fn synchronizes(process: &str) -> bool {
     process != "w3wp" && (!process.starts_with("SMS_") || process == "SMS_WSUS_SYNC_MANAGER")
+}
+
+/// Whether a key of the registry holds the proxy of a user's programs, which the service does not use.
+pub(crate) fn is_user_proxy_key(key: &str) -> bool {
+    ends_with(key, r"\Internet Settings")
+}
+
+/// Whether a key of the registry ends so, whatever the case.
+fn ends_with(key: &str, end: &str) -> bool {
+    let at = key.len().wrapping_sub(end.len());
+    key.get(at..).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 /// The build number in a version. Libraries of Server 2022 call themselves 6.2.20348: only the build tells.

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Diagnosis, Finding, RuledOut, Unknown, Verdict};
 use crate::evidence::{Evidence, Observation, PathInfo, SCHEMA};
-use crate::facts::Fact;
+use crate::facts::{Fact, FactView, servers};
 use crate::settings::Settings;
+use crate::timeline::{self, Moment};
 
 /// The report and the saved evidence in one: given back to `diagnose` it is judged again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +30,9 @@ pub struct Report {
     pub ruled_out: Vec<RuledOut>,
     /// What cannot be told.
     pub unknown: Vec<Unknown>,
+    /// What happened between the last success and the failures after it, where anything did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Moment>,
     /// What servers were found to speak, where that was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tls: Vec<tls::TlsServer>,
@@ -47,6 +51,7 @@ impl Report {
     pub fn new(diagnosis: Diagnosis, evidence: Evidence) -> Self {
         let Diagnosis { verdict, findings, ruled_out, unknown } = diagnosis;
         let tls = tls::servers(&evidence);
+        let timeline = timeline::between(&FactView::new(&servers::joined(&evidence.facts)));
         let mut evidence = evidence;
         // A report needs no password, and is the last thing that should hold one.
         evidence.settings.proxy_password = None;
@@ -57,6 +62,7 @@ impl Report {
             findings,
             ruled_out,
             unknown,
+            timeline,
             tls,
             settings,
             facts,

@@ -56,6 +56,7 @@ pub fn render(report: &Report, options: Options) -> String {
         ruled_out(&mut out, report);
     }
     unknown(&mut out, report);
+    timeline(&mut out, report);
     handed_over(&mut out, report);
     if options.verbose > 0 {
         facts(&mut out, report);
@@ -157,6 +158,18 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
     if shown.iter().any(|finding| finding.role == Role::Cause) {
         // Whoever reads one screen reads the verdict first; whoever reads the end finds it there again.
         out.line(style_of(report.verdict), &verdict_line(report, shown));
+        return;
+    }
+    if report.settings.since.is_some() {
+        out.line(
+            BOLD,
+            match report.verdict {
+                Verdict::Healthy => "Synchronization has recovered.",
+                Verdict::Degraded => "A synchronization succeeded, and something needs attention.",
+                Verdict::Faulty => "Synchronization has not recovered.",
+                Verdict::Undetermined => "Whether synchronization has recovered could not be told.",
+            },
+        );
         return;
     }
     match report.verdict {
@@ -673,6 +686,27 @@ fn flat(value: &serde_json::Value) -> String {
     }
 }
 
+/// What lies between the last success and the failures after it.
+fn timeline(out: &mut Out, report: &Report) {
+    if report.timeline.is_empty() {
+        return;
+    }
+    out.heading(
+        "TIME LINE, between the last success and the failures after it (it shows no cause by itself)",
+    );
+    for moment in &report.timeline {
+        let time = match (moment.time, moment.zone.as_deref()) {
+            (Some(time), Some(_)) => format!("{}", time.strftime("%Y-%m-%d %H:%M:%SZ")),
+            (Some(time), None) => format!("{} ", time.strftime("%Y-%m-%d %H:%M:%S")),
+            (None, _) => String::new(),
+        };
+        out.prose(DIM, &format!("  {time:20}  "), &clean(&moment.says));
+    }
+    if report.timeline.iter().any(|moment| moment.zone.is_none()) {
+        out.prose(DIM, "  ", "Times without Z are local ones of a zone that is not told.");
+    }
+}
+
 /// The settings of the run that are not the default: they can change the outcome.
 fn conditions(out: &mut Out, settings: &Settings) {
     let value = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
@@ -938,6 +972,26 @@ mod tests {
             bare.push_str(rest);
             assert_eq!(bare, plain);
         }
+    }
+
+    #[test]
+    fn the_time_line_says_which_times_are_local() {
+        let mut report = sample::faulty();
+        assert!(!text(&report).contains("TIME LINE"));
+        let moment = |time: &str, zone: Option<&str>, says: &str| crate::timeline::Moment {
+            time: Some(time.parse().unwrap()),
+            zone: zone.map(str::to_string),
+            says: says.into(),
+            because: vec!["f1".into()],
+        };
+        report.timeline = vec![
+            moment("2026-06-10T03:00:00Z", Some("UTC"), "The last success"),
+            moment("2026-06-11T12:00:00Z", None, "KB5000000 was installed\u{1b}[2J"),
+        ];
+        let text = text(&report);
+        assert!(text.contains("  2026-06-10 03:00:00Z  The last success"), "{text}");
+        assert!(text.contains("  2026-06-11 12:00:00   KB5000000"), "{text}");
+        assert!(text.contains("local ones") && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]

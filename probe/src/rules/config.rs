@@ -1,5 +1,9 @@
 //! What the server is told to do.
 
+mod local;
+
+pub(super) use local::running;
+
 use super::{Given, Seen, cause, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Observation, Outcome, PathRole, ProxyAnswer, Scheme};
@@ -9,7 +13,18 @@ use crate::rules::With;
 use crate::settings::is_host_name;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["config", "win-http-proxy", "log-endpoint", "log-failure", "log-sync"];
+pub(super) const FACTS: &[&str] = &[
+    "config",
+    "win-http-proxy",
+    "log-endpoint",
+    "log-failure",
+    "log-sync",
+    "sync-run",
+    "clock-jump",
+    "registry",
+    "service",
+    "app-pool",
+];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
 const DECOMMISSIONED: [&str; 3] =
@@ -26,6 +41,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     proxies(seen, given);
     upstream(seen, given);
     winhttp(seen, given);
+    local::give(seen, given);
 }
 
 /// What the walk says of a configuration value's path.

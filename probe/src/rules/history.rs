@@ -1,11 +1,19 @@
 //! What happened before, and what text alone leaves open.
 
+mod others;
+mod outage;
+mod recovered;
+mod schedule;
+
 use super::{Given, Seen, note, place};
 use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{Layer, NameAnswer};
-use crate::facts::{ElsewherePart, Fact, LoggedFailure, Phase, Statement, SyncEvent, synchronizes};
+use crate::facts::{ElsewherePart, Fact, LastRun, LoggedFailure, Phase, RunView, Statement, synchronizes};
 use crate::rules::With;
+
+pub(crate) use outage::conclude;
+pub(crate) use recovered::{recovered_run, settle as recovered_settles};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
@@ -18,13 +26,26 @@ pub(super) const FACTS: &[&str] = &[
     "port-test",
     "resolved",
     "config",
+    "log",
+    "event",
+    "change",
+    "clock-jump",
+    "subscription",
+    "sync-run",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     client_logs(seen, given);
     console(seen, given);
+    others::give(seen, given);
     elsewhere(seen, given);
-    failing(seen, given);
+    match seen.evidence.settings.since {
+        Some(since) => recovered::give(seen, since, given),
+        None => {
+            failing(seen, given);
+            schedule::give(seen, given);
+        }
+    }
     unavailable(seen, given);
     port_tests(seen, given);
     look_ups(seen, given);
@@ -76,6 +97,10 @@ fn console(seen: &Seen, given: &mut Given) {
 fn elsewhere(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
         let Statement::Elsewhere { part, excerpt } = &fact.statement else { continue };
+        // A lost database is a finding of its own.
+        if *part == ElsewherePart::Database && given.findings.iter().any(|f| f.because.contains(&fact.id)) {
+            continue;
+        }
         let (what, test) = match part {
             ElsewherePart::ConfigurationManager => (
                 "Configuration Manager's own database or synchronization, and not of WSUS",
@@ -161,26 +186,48 @@ fn phase_word(phase: Phase) -> &'static str {
     }
 }
 
-fn failing(seen: &Seen, given: &mut Given) {
-    let mut last: Option<(&Fact, &SyncEvent, &str)> = None;
-    for fact in seen.facts.all() {
-        if let Statement::LogSync { event, reason } = &fact.statement {
-            if *event == SyncEvent::Started {
-                continue;
-            }
-            let later = last.is_none_or(|(before, ..)| match (before.time, fact.time) {
-                (Some(before), Some(now)) => now >= before,
-                _ => true,
-            });
-            if later {
-                last = Some((fact, event, reason));
-            }
+/// When a fact held, as its source says it.
+fn when(fact: &Fact) -> String {
+    match (fact.time, &fact.zone) {
+        (Some(at), Some(_)) => format!(" at {at}"),
+        (Some(at), None) => {
+            format!(" at {} (local time of a zone that is not told)", at.strftime("%Y-%m-%d %H:%M:%S"))
         }
+        (None, _) => String::new(),
     }
-    let Some((fact, SyncEvent::Failed, reason)) = last else {
-        told_without_an_event(seen, given);
-        return;
-    };
+}
+
+fn failing(seen: &Seen, given: &mut Given) {
+    match seen.facts.last_run() {
+        LastRun::One(run) if !run.succeeded => failed(seen, &run, given),
+        LastRun::Unsure(good, bad) => given.open(
+            "Did the last synchronization succeed or fail?",
+            format!(
+                "{} tells of a success{} and {} of a failure{}: which came last does not show.",
+                good.fact.source.file,
+                when(good.fact),
+                bad.fact.source.file,
+                when(bad.fact)
+            ),
+            "hand over SoftwareDistribution.log, whose times are in UTC, or the zone of this server: Get-TimeZone",
+            vec![good.fact.id.clone(), bad.fact.id.clone()],
+        ),
+        _ => told_without_an_event(seen, given),
+    }
+}
+
+/// The last run of another server than the one that is judged, where it failed: its files alone tell of it.
+pub(crate) fn failing_elsewhere(server: &str, seen: &Seen, given: &mut Given) {
+    let mut own = Given::default();
+    failing(seen, &mut own);
+    for mut found in own.findings {
+        found.says = format!("Of {server}: {}", found.says);
+        given.add(found);
+    }
+}
+
+fn failed(seen: &Seen, run: &RunView, given: &mut Given) {
+    let fact = run.fact;
     let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
         Statement::LogFailure { failure, phase, process, .. }
             if f.source.file == fact.source.file && synchronizes(process) =>
@@ -189,17 +236,19 @@ fn failing(seen: &Seen, given: &mut Given) {
         }
         _ => None,
     });
-    let when = fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
     let mut because = vec![fact.id.clone()];
-    let mut says = format!("The last synchronization on record failed{when}");
+    let mut says = format!("The last synchronization on record failed{}", when(fact));
+    if !run.error.is_empty() {
+        says.push_str(&format!(" ({})", run.error));
+    }
     if let Some((failure_fact, failure, phase)) = failure {
         because.push(failure_fact.id.clone());
         says.push_str(&format!(" by {}", word(failure)));
         if let Some(phase) = phase {
             says.push_str(&format!(", at {}", phase_word(*phase)));
         }
-    } else if !reason.is_empty() {
-        says.push_str(&format!(": {reason}"));
+    } else if !run.text.is_empty() {
+        says.push_str(&format!(": {}", run.text));
     }
     says.push('.');
     given.add(note("history/failing", &fact.source.file, says, because).role(Role::Note));
@@ -217,7 +266,9 @@ fn told_without_an_event(seen: &Seen, given: &mut Given) {
         }
         _ => None,
     });
-    let Some((fact, failure, phase)) = told else { return };
+    let Some((fact, failure, phase)) = told else {
+        return health(seen, given);
+    };
     let at = phase.map(|phase| format!(", at {}", phase_word(phase))).unwrap_or_default();
     let says = format!(
         "{} tells of a synchronization that failed by {}{at}; whether a later one succeeded does not show.",
@@ -225,6 +276,19 @@ fn told_without_an_event(seen: &Seen, given: &mut Given) {
         word(failure)
     );
     given.add(note("history/failing", &fact.source.file, says, vec![fact.id.clone()]).likely());
+}
+
+/// What the server's own check of its health, or its watch over a run, says where no run is on record.
+fn health(seen: &Seen, given: &mut Given) {
+    let mut red = seen.facts.events(&[10022, 425]).filter(|(fact, _)| !seen.facts.succeeded_after(fact));
+    if let Some((fact, event)) = red.next() {
+        let what = match event {
+            425 => "a synchronization did not answer in time and was given up",
+            _ => "the server's own check found its last synchronization failed",
+        };
+        let says = format!("{} holds event {event}{}: {what}.", fact.source.file, when(fact));
+        given.add(note("history/failing", &fact.source.file, says, vec![fact.id.clone()]).likely());
+    }
 }
 
 /// The layers whose causes would write a failure's text.

@@ -1,7 +1,8 @@
 //! What was handed over, taken by itself.
 
+use super::config::running;
 use super::{Given, Seen, note, place};
-use crate::facts::Statement;
+use crate::facts::{Servers, ServiceState, Statement};
 use crate::plan::service_of;
 
 /// The statements that it reads.
@@ -15,6 +16,9 @@ pub(super) const FACTS: &[&str] = &[
     "cipher-order",
     "curve-order",
     "cipher-suites",
+    "server-name",
+    "service",
+    "app-pool",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -28,6 +32,8 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             given.add(note("input/unreadable", &fact.source.file, says, vec![fact.id.clone()]));
         }
     }
+    servers(seen, given);
+    services(seen, given);
     for (property, facts) in seen.facts.contradictions() {
         let said: Vec<String> = facts
             .iter()
@@ -74,5 +80,48 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
                 ));
             }
         }
+    }
+}
+
+/// Files of several servers: said, and kept apart.
+fn servers(seen: &Seen, given: &mut Given) {
+    let servers = Servers::new(seen.facts.all());
+    if servers.all.len() < 2 {
+        return;
+    }
+    let shown: Vec<String> =
+        servers.all.iter().take(8).map(|one| format!("{} ({})", one.name, place::list(&one.files))).collect();
+    let kept: Vec<&str> = servers.all.iter().map(|one| one.name).collect();
+    let because: Vec<String> =
+        servers.all.iter().flat_map(|one| one.facts.iter().map(|fact| fact.id.clone())).collect();
+    let judged = match servers.home() {
+        Some(home) => format!("what {} says was joined, and nothing of the others", home.name),
+        None => "whose configuration is judged does not show, and nothing of theirs was joined".into(),
+    };
+    let says =
+        format!("What was handed over comes from {} servers: {}; {judged}.", kept.len(), place::list(&shown));
+    given.add(note("input/contradictory", "servers", says, because.clone()));
+    given.open(
+        "Which server is it about?",
+        format!("Files of {} were handed over together.", place::list(&kept)),
+        "hand over one server's files at a time",
+        because,
+    );
+}
+
+/// A service that stands still in one printout and runs in another.
+fn services(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let (Statement::Service { name, state: ServiceState::Stopped, .. }
+        | Statement::AppPool { name, state: ServiceState::Stopped }) = &fact.statement
+        else {
+            continue;
+        };
+        let Some(other) = running(seen, name) else { continue };
+        let says = format!(
+            "{name} is stopped by {} and runs by {}: one of them is older.",
+            fact.source.file, other.source.file
+        );
+        given.add(note("input/contradictory", name, says, vec![fact.id.clone(), other.id.clone()]));
     }
 }

@@ -76,6 +76,12 @@ impl<'a> Seen<'a> {
         Seen { evidence, facts, client: OwnClient::new(&evidence.settings, &facts), paths }
     }
 
+    /// The time at which the evidence is judged: as the settings say it, else when the walk ended. None where nothing
+    /// tells.
+    pub fn now(&self) -> Option<jiff::Timestamp> {
+        self.evidence.settings.at.or_else(|| self.evidence.observations.iter().map(|o| o.at).max())
+    }
+
     /// The paths that synchronization needs.
     pub fn needed(&self) -> impl Iterator<Item = &PathSeen<'a>> {
         self.paths.iter().filter(|p| p.info.needed)

@@ -50,6 +50,8 @@ const DECIDED: &[(&str, &[&str])] = &[
     ("proxy/closed", &["tls/refused"]),
     ("trust/clock-skew", &["trust/expired", "trust/not-yet-valid", "trust/intermediate-expired"]),
     ("config/proxy-only-in-winhttp", &["config/winhttp-differs"]),
+    ("trust/user-store-only", &["trust/untrusted-root", "trust/self-signed"]),
+    ("trust/microsoft-root-missing", &["trust/untrusted-root"]),
 ];
 
 /// What a configuration finding predicts: the failures of its own path, which contribute then.
@@ -96,8 +98,8 @@ pub(crate) fn settle(seen: &Seen, given: &mut Given) {
     // A proxy of which nothing is proved contributes to what is known to fail.
     let known = causes.iter().any(|c| c.confidence != Confidence::Possible);
     for finding in findings.iter_mut().filter(|f| f.role == Role::Cause) {
-        if known && finding.id == "config/proxy-only-in-winhttp" && finding.confidence == Confidence::Possible
-        {
+        let unproved = ["config/proxy-only-in-winhttp", "config/proxy-only-in-user"];
+        if known && unproved.contains(&finding.id.as_str()) && finding.confidence == Confidence::Possible {
             finding.role = Role::Contributing;
         }
     }

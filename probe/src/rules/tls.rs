@@ -24,6 +24,10 @@ pub(super) const FACTS: &[&str] = &[
     "cipher-order",
     "curve-order",
     "cipher-suites",
+    "sync-run",
+    "clock-jump",
+    "installed-update",
+    "http-test",
 ];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
@@ -54,6 +58,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     local::give(seen, given);
     record::sync_fix_missing(seen, given);
     record::dotnet(seen, given);
+    local::overruled(seen, given);
 }
 
 /// A path's own hello and what it met.

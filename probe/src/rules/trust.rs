@@ -1,5 +1,7 @@
 //! The certificates, as Windows' .NET client would see the recorded chain at the clock of the run.
 
+mod stores;
+
 use jiff::Timestamp;
 
 use super::{Given, PathSeen, Seen, With, cause, finding, place, proxy};
@@ -11,7 +13,8 @@ use crate::evidence::{
 use crate::trust::is_private_pki_host;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["config"];
+pub(super) const FACTS: &[&str] =
+    &["config", "stored-certificate", "registry", "log-failure", "log-sync", "sync-run", "clock-jump"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {
@@ -23,6 +26,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             }
         }
     }
+    stores::give(seen, given);
 }
 
 fn look(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, given: &mut Given) {

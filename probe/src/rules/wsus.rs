@@ -1,5 +1,7 @@
 //! The WSUS services and how two servers stand to each other.
 
+mod binding;
+
 use super::{Given, LaneEnd, LaneSeen, PathSeen, Seen, cause, http, note, tls};
 use crate::diagnosis::Severity;
 use crate::evidence::{HelloAnswer, HttpAnswer, Observation, Outcome, PathRole, Scheme, SoapAnswer, Target};
@@ -7,7 +9,8 @@ use crate::plan::is_microsoft_host;
 use crate::rules::With;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["config"];
+pub(super) const FACTS: &[&str] =
+    &["config", "server-name", "iis-binding", "ssl-binding", "stored-certificate"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.role == PathRole::Source) {
@@ -26,6 +29,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     }
     replica(seen, given);
     content_source(seen, given);
+    binding::give(seen, given);
 }
 
 fn faults(path: &PathSeen, given: &mut Given) {

@@ -395,6 +395,8 @@ layer! {
     family "family" one Family;
     /// The time of the run.
     at "at" one At;
+    /// The time of a repair.
+    since "since" one At;
     /// Layers to report on.
     only "only" list Layer;
     /// Layers to leave out.
@@ -455,6 +457,7 @@ impl Given {
             proxy_password: password,
             family: given.family,
             at: given.at.map(|at| at.0),
+            since: given.since.map(|since| since.0),
             only: given.only.unwrap_or_default(),
             skip: given.skip.unwrap_or_default(),
             until: given.until.map(|until| until.0),
@@ -626,6 +629,9 @@ pub const TEMPLATE: &str = r#"# Settings of wsusprobe. A flag or a WSUSPROBE_ va
 
 # The time at which certificates are judged.
 #at = "2026-05-01T02:30:00Z"
+
+# `wsusprobe verify`: the time of the repair.
+#since = "2026-05-01T02:30:00Z"
 
 # Layers to report on, and layers to leave out.
 #only = ["name", "dial"]

@@ -4,7 +4,7 @@ use super::{TlsClient, TlsMeeting, TlsSuite};
 use crate::codec::tls::{TLS13, group_name, signature_name, suite, version_name};
 use crate::describe;
 use crate::evidence::{Ask, Evidence, HelloAnswer, Observation, Offer, Outcome, PathInfo, Spoken, question};
-use crate::facts::{FactView, OwnClient};
+use crate::facts::{FactView, OwnClient, servers};
 use crate::schannel::{Caller, Client, ClientHello, Meeting, PROFILES, Policy, Reason, WhyNone, meet};
 
 /// Every Windows Server by default, then the one that facts and settings describe, program by program.
@@ -16,7 +16,8 @@ pub(super) fn clients(evidence: &Evidence, path: &PathInfo, spoken: &Spoken) -> 
         let client = Client::new(profile, Policy::default());
         (client, Caller::Synchronization, false)
     });
-    let asked_about = OwnClient::new(&evidence.settings, &FactView::new(&evidence.facts));
+    let facts = servers::joined(&evidence.facts);
+    let asked_about = OwnClient::new(&evidence.settings, &FactView::new(&facts));
     let known = asked_about.known;
     let stated = known || !asked_about.client.policy.is_empty();
     let own =

@@ -6,7 +6,7 @@ use super::{Own, between, chosen, record, refused, taken, who};
 use crate::codec::tls::{TLS12, suite_name, version_name};
 use crate::diagnosis::Finding;
 use crate::evidence::{Observation, Scheme, escape, question};
-use crate::facts::{RegistryValue, Statement};
+use crate::facts::{LastRun, RegistryValue, Statement};
 use crate::plan::is_microsoft_host;
 use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone, read_suites};
 
@@ -280,5 +280,57 @@ fn unwalked(seen: &Seen, hello: &ClientHello, failure: Option<String>, given: &m
         let says = "A connection is on record as broken off, and this server's SCHANNEL has TLS 1.2 off for clients; \
                     Microsoft's endpoint takes TLS 1.2 alone.";
         given.add(cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely());
+    }
+}
+
+/// What was tried on the server itself, or is on record since, against what its settings predict: said as a contradiction,
+/// and the prediction lowered.
+pub(super) fn overruled(seen: &Seen, given: &mut Given) {
+    const PREDICTED: [&str; 2] = ["tls/client-tls12-disabled", "tls/cipher-policy"];
+    let hosts: Vec<&str> = seen.needed().map(|path| path.info.target.host.as_str()).collect();
+    // PowerShell's TLS 1.2 goes through the same SCHANNEL as synchronization's.
+    let tried = seen.facts.all().iter().find(|fact| match &fact.statement {
+        Statement::HttpTest { url, protocol, status: Some(_), .. } => {
+            protocol.eq_ignore_ascii_case("Tls12")
+                && url::Url::parse(url).is_ok_and(|url| {
+                    url.host_str().is_some_and(|host| hosts.contains(&host.to_ascii_lowercase().as_str()))
+                })
+        }
+        _ => false,
+    });
+    let from_microsoft = hosts.iter().any(|host| is_microsoft_host(host));
+    let succeeded = match seen.facts.last_run() {
+        LastRun::One(run) if run.succeeded && from_microsoft => Some(run.fact),
+        _ => None,
+    };
+    let off = tls12_off(seen);
+    for found in given.findings.iter_mut().filter(|found| PREDICTED.contains(&found.id.as_str())) {
+        if let Some(test) = tried {
+            found
+                .says
+                .push_str(" A test with TLS 1.2 on the server itself was answered, which speaks against it.");
+            found.because.push(test.id.clone());
+            found.confidence = crate::diagnosis::Confidence::Possible;
+        } else if let (Some(run), "tls/client-tls12-disabled") = (succeeded, found.id.as_str()) {
+            found.says.push_str(" The last synchronization on record succeeded: it may be from before.");
+            found.because.push(run.id.clone());
+            found.confidence = found.confidence.max(crate::diagnosis::Confidence::Likely);
+        }
+    }
+    if let (false, Some(other)) = (off.is_empty(), tried.or(succeeded)) {
+        let what = match &other.statement {
+            Statement::HttpTest { url, .. } => {
+                format!("a test with TLS 1.2 on the server was answered by {url}")
+            }
+            _ => "the last synchronization on record succeeded, which takes TLS 1.2 with Microsoft".into(),
+        };
+        let says = format!(
+            "The settings of SCHANNEL turn TLS 1.2 off for clients, and {what} ({}): one of them is older, or the settings count \
+             from the next start.",
+            other.source.file
+        );
+        let mut because = off;
+        because.push(other.id.clone());
+        given.add(note("input/contradictory", "SCHANNEL", says, because));
     }
 }

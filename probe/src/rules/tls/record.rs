@@ -3,7 +3,13 @@
 use super::super::{Given, Seen, With, finding};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::Scheme;
-use crate::facts::{LoggedFailure, Phase, Statement, SyncEvent, synchronizes};
+use crate::facts::{
+    Fact, LoggedFailure, Phase, RegistryValue, Statement, SyncEvent, SyncResult, synchronizes,
+};
+
+/// The updates by which synchronization speaks TLS 1.2 on Windows Server 2012 R2 and 2012 (Microsoft: Troubleshoot WSUS import
+/// and sync issues).
+const FIXES: [&str; 2] = ["KB4022720", "KB4022721"];
 
 /// The failures that TLS versions, suites, policies and .NET's settings share.
 fn is_tls_failure(failure: &LoggedFailure) -> bool {
@@ -62,6 +68,13 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
     if version == Some(false) {
         return;
     }
+    // A list of updates proves that one is there, and of none that it is missing: later rollups have other numbers.
+    let installed = seen.facts.all().iter().any(|fact| {
+        matches!(&fact.statement, Statement::InstalledUpdate { update } if FIXES.iter().any(|fix| fix.eq_ignore_ascii_case(update)))
+    });
+    if installed {
+        return;
+    }
     for (fact, line) in logs {
         let Some(failure) = failures.first() else { continue };
         // A walk that the server itself ended leaves the client's side open.
@@ -98,7 +111,93 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
     }
 }
 
+/// Whether .NET Framework is set to begin with TLS 1.2 in 64-bit programs, such as w3wp.
+fn strong_crypto<'a>(seen: &Seen<'a>) -> Option<(&'a Fact, bool)> {
+    let key = r"\Microsoft\.NETFramework\v4.0.30319";
+    let stated = |fact: &&Fact, wanted: &str| match &fact.statement {
+        Statement::Registry { key: its, name, value: RegistryValue::Number { .. } } => {
+            let its = its.to_ascii_lowercase();
+            its.ends_with(&key.to_ascii_lowercase())
+                && !its.contains("wow6432node")
+                && name.eq_ignore_ascii_case(wanted)
+        }
+        _ => false,
+    };
+    let last = |wanted: &str| seen.facts.all().iter().rev().find(|fact| stated(fact, wanted));
+    let on = |fact: &Fact| {
+        matches!(fact.statement, Statement::Registry { value: RegistryValue::Number { value: 1.. }, .. })
+    };
+    let both = [last("SchUseStrongCrypto"), last("SystemDefaultTlsVersions")];
+    both.into_iter()
+        .flatten()
+        .find(|fact| on(fact))
+        .map(|fact| (fact, true))
+        .or_else(|| both[0].map(|fact| (fact, false)))
+}
+
+/// Whether a test's exceptions tell of TLS, and not of a chain that is not trusted.
+fn broke_at_tls(exceptions: &[String]) -> bool {
+    const TEXTS: [&str; 8] = [
+        "secure channel",
+        "SecureChannelFailure",
+        "underlying connection was closed",
+        "forcibly closed",
+        "common algorithm",
+        "-2146893007",
+        "80090331",
+        "10054",
+    ];
+    const TRUST: [&str; 3] = ["trust relationship", "TrustFailure", "remote certificate is invalid"];
+    let has = |texts: &[&str]| exceptions.iter().any(|text| texts.iter().any(|part| text.contains(part)));
+    has(&TEXTS) && !has(&TRUST)
+}
+
+/// The server's own test with .NET's default protocol is broken off, and the same with TLS 1.2 is answered. Which of them
+/// synchronization takes is the second alone.
+fn tested(seen: &Seen, given: &mut Given) {
+    let tests = || {
+        seen.facts.all().iter().filter_map(|fact| match &fact.statement {
+            Statement::HttpTest { url, proxy, protocol, status, exceptions, .. } => {
+                Some((fact, url, proxy, protocol.as_str(), status, exceptions))
+            }
+            _ => None,
+        })
+    };
+    for (default, url, proxy, protocol, status, exceptions) in tests() {
+        if !(protocol.is_empty() && status.is_none() && broke_at_tls(exceptions)) {
+            continue;
+        }
+        let answered = tests().find(|(_, its, through, protocol, status, _)| {
+            *its == url && *through == proxy && protocol.eq_ignore_ascii_case("Tls12") && status.is_some()
+        });
+        let Some((with, ..)) = answered else { continue };
+        let mut because = vec![default.id.clone(), with.id.clone()];
+        let mut says = format!(
+            ".NET's own test of {url} is broken off with its default protocol, and answered with TLS 1.2: .NET begins with an \
+             older one here. Imports and the console go that way; synchronization speaks TLS 1.2 by itself."
+        );
+        let strong = strong_crypto(seen);
+        if let Some((fact, on)) = strong {
+            because.push(fact.id.clone());
+            if on {
+                says.push_str(" The registry turns strong cryptography on: programs that were started before do not know it.");
+            }
+        }
+        let found = finding(
+            "tls/dotnet-strong-crypto",
+            Role::Note,
+            Confidence::Certain,
+            "SchUseStrongCrypto",
+            says,
+            because,
+        );
+        let found = found.severity(Severity::Warning);
+        given.add(if strong.is_some_and(|(_, on)| on) { found.likely() } else { found });
+    }
+}
+
 pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
+    tested(seen, given);
     let mut import = None;
     let mut service_fails = false;
     let mut synchronized = None;
@@ -112,7 +211,8 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
                     _ => {}
                 }
             }
-            Statement::LogSync { event: SyncEvent::Succeeded, .. } => synchronized = Some(fact),
+            Statement::LogSync { event: SyncEvent::Succeeded, .. }
+            | Statement::SyncRun { result: SyncResult::Succeeded, .. } => synchronized = Some(fact),
             _ => {}
         }
     }
@@ -120,8 +220,14 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
     if service_fails {
         return;
     }
+    let strong = strong_crypto(seen);
+    if strong.is_some_and(|(_, on)| on) {
+        // It begins with TLS 1.2: something else breaks the import off.
+        return;
+    }
     let subject = "SchUseStrongCrypto";
     let mut because = vec![import.id.clone()];
+    because.extend(strong.map(|(fact, _)| fact.id.clone()));
     because.extend(synchronized.map(|f| f.id.clone()));
     let walked = seen.needed().any(|p| p.works());
     let role = if walked || synchronized.is_some() { Role::Note } else { Role::Cause };
@@ -132,5 +238,5 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
     );
     let found = finding("tls/dotnet-strong-crypto", role, Confidence::Likely, subject, says, because);
     let found = found.severity(Severity::Warning);
-    given.add(if synchronized.is_some() { found } else { found.possible() });
+    given.add(if synchronized.is_some() || strong.is_some() { found } else { found.possible() });
 }

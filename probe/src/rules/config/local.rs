@@ -1,0 +1,271 @@
+//! What stands on this server beside the configuration of WSUS: its services, and the proxy of its users.
+
+use super::super::{Given, Seen, With, cause, place};
+use super::{Walked, walked};
+use crate::diagnosis::{Role, Severity};
+use crate::facts::{Fact, RegistryValue, ServiceState, Statement, is_user_proxy_key};
+
+/// The service of the Windows Internal Database.
+const INTERNAL_DATABASE: &str = "MSSQL$MICROSOFT##WID";
+
+pub(super) fn give(seen: &Seen, given: &mut Given) {
+    user_proxy(seen, given);
+    services(seen, given);
+}
+
+/// The user's own proxy is set and WSUS has none: why a browser reaches what synchronization does not.
+fn user_proxy(seen: &Seen, given: &mut Given) {
+    let Some((uses, false)) = seen.facts.flag("UseProxy") else { return };
+    let value = |name: &str| {
+        seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
+            Statement::Registry { key, name: its, value }
+                if is_user_proxy_key(key) && its.eq_ignore_ascii_case(name) =>
+            {
+                Some((fact, value))
+            }
+            _ => None,
+        })
+    };
+    let text = |name: &str| match value(name) {
+        Some((fact, RegistryValue::Text { value })) if !value.trim().is_empty() => Some((fact, value.trim())),
+        _ => None,
+    };
+    let enabled = match value("ProxyEnable") {
+        Some((fact, RegistryValue::Number { value: 1.. })) => Some(fact),
+        _ => None,
+    };
+    let server = enabled.and_then(|enabled| Some((enabled, text("ProxyServer")?)));
+    let mut because: Vec<String> = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
+    if let Some((enabled, (fact, server))) = server {
+        because.extend([enabled.id.clone(), fact.id.clone()]);
+        shown.push(format!("the proxy {server}"));
+    }
+    if let Some((fact, url)) = text("AutoConfigURL") {
+        because.push(fact.id.clone());
+        shown.push(format!("a script that chooses one ({url})"));
+    }
+    if shown.is_empty() {
+        return;
+    }
+    because.push(uses.id.clone());
+    let says = format!(
+        "The user's own settings name {}, and WSUS has no proxy (UseProxy = False): a browser goes another way than \
+         synchronization does.",
+        place::list(&shown)
+    );
+    let found = cause("config/proxy-only-in-user", "UseProxy", says, because).possible();
+    // A user's proxy beside a direct way that works is as it should be.
+    given.add(match walked(seen.needed()) {
+        Walked::Works => found.role(Role::Note).severity(Severity::Info),
+        Walked::Failed | Walked::No => found,
+    });
+}
+
+/// What a stopped service takes with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Synchronization itself.
+    Synchronization,
+    /// The database, and synchronization with it.
+    Database,
+    /// The console, clients, downstream servers and imports.
+    Web,
+}
+
+fn part(seen: &Seen, service: &str) -> Option<Part> {
+    let is = |name: &str| service.eq_ignore_ascii_case(name);
+    if is("WsusService") {
+        return Some(Part::Synchronization);
+    }
+    if is("W3SVC") || is("WAS") {
+        return Some(Part::Web);
+    }
+    let database = seen.facts.registry(r"\Update Services\Server\Setup", "SqlServerName");
+    let database = database.and_then(|(_, value)| match value {
+        RegistryValue::Text { value } => Some(value.trim()),
+        _ => None,
+    });
+    let named = match database {
+        Some(name) if name.to_ascii_uppercase().contains("##WID") => is(INTERNAL_DATABASE),
+        // A named instance; one on another machine is none of this server's services.
+        Some(name) => match name.rsplit_once('\\') {
+            Some((_, instance)) => is(&format!("MSSQL${instance}")),
+            None => is("MSSQLSERVER"),
+        },
+        None => is(INTERNAL_DATABASE),
+    };
+    named.then_some(Part::Database)
+}
+
+/// Services and the application pool that stand still.
+fn services(seen: &Seen, given: &mut Given) {
+    for fact in seen.facts.all() {
+        let (name, state, start) = match &fact.statement {
+            Statement::Service { name, state, start } => (name.as_str(), *state, start.as_str()),
+            Statement::AppPool { name, state } => (name.as_str(), *state, ""),
+            _ => continue,
+        };
+        if state != ServiceState::Stopped || is_running_too(seen, name) {
+            continue;
+        }
+        let part = match &fact.statement {
+            Statement::AppPool { name, .. } => name.eq_ignore_ascii_case("WsusPool").then_some(Part::Web),
+            _ => part(seen, name),
+        };
+        let Some(part) = part else { continue };
+        let start = if start.is_empty() { String::new() } else { format!(" (it starts: {start})") };
+        let why = match part {
+            Part::Synchronization => "it is what synchronizes, and nothing does while it stands still",
+            Part::Database => "WSUS keeps everything in it, and cannot synchronize without it",
+            Part::Web => {
+                "the console, imports, clients and downstream servers meet nothing here; the service's own \
+                 synchronization does not go through it"
+            }
+        };
+        let says = format!("{name} is stopped on this server{start}: {why}.");
+        let found = cause("config/service-stopped", name, says, vec![fact.id.clone()]);
+        let since = seen.facts.succeeded_after(fact);
+        given.add(match part {
+            Part::Web => found.role(Role::Note).severity(Severity::Warning),
+            // A run that succeeded since says that it was started again.
+            _ if since => found.possible().role(Role::Note).severity(Severity::Info),
+            // The walk asks the way to the source, and nothing of this server's services.
+            _ => found.likely(),
+        });
+    }
+}
+
+/// Whether another file, or a later line, says that it runs: the contradiction is told by itself.
+fn is_running_too(seen: &Seen, service: &str) -> bool {
+    running(seen, service).is_some()
+}
+
+/// A fact that says a service or an application pool runs.
+pub(crate) fn running<'a>(seen: &Seen<'a>, service: &str) -> Option<&'a Fact> {
+    seen.facts.all().iter().find(|fact| match &fact.statement {
+        Statement::Service { name, state: ServiceState::Running, .. }
+        | Statement::AppPool { name, state: ServiceState::Running } => name.eq_ignore_ascii_case(service),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::told::{healthy, ids, number, run, the, utc};
+    use crate::diagnosis::{Confidence, Role, Severity, Verdict, judge};
+    use crate::evidence::Evidence;
+    use crate::facts::{RegistryValue, ServiceState, Statement, SyncResult};
+
+    const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+
+    fn text(name: &str, value: &str) -> Statement {
+        Statement::Registry {
+            key: KEY.into(),
+            name: name.into(),
+            value: RegistryValue::Text { value: value.into() },
+        }
+    }
+
+    fn service(evidence: &mut Evidence, name: &str, state: ServiceState) -> String {
+        let statement = Statement::Service { name: name.into(), state, start: "Automatic".into() };
+        utc(evidence, "services.txt", "", statement)
+    }
+
+    fn unwalked() -> Evidence {
+        let mut evidence = healthy();
+        evidence.observations.clear();
+        evidence
+    }
+
+    #[test]
+    fn a_user_s_proxy_is_possible_at_most_and_a_note_where_the_way_works() {
+        for mut evidence in [healthy(), unwalked()] {
+            let walked = !evidence.observations.is_empty();
+            utc(&mut evidence, "user.reg", "", text("ProxyServer", "proxy.example.com:8080"));
+            utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 0));
+            assert!(ids(&judge(&evidence)).is_empty(), "what is turned off counts for nothing");
+            utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 1));
+            let diagnosis = judge(&evidence);
+            let found = the(&diagnosis, "config/proxy-only-in-user");
+            assert_eq!(found.confidence, Confidence::Possible);
+            assert_eq!(found.role, if walked { Role::Note } else { Role::Cause });
+            assert_eq!(diagnosis.verdict, if walked { Verdict::Healthy } else { Verdict::Undetermined });
+        }
+    }
+
+    #[test]
+    fn a_script_is_a_proxy_too_and_a_proxy_of_wsus_ends_the_question() {
+        let mut evidence = unwalked();
+        utc(&mut evidence, "user.reg", "", text("AutoConfigURL", "http://wpad.example.com/proxy.pac"));
+        assert!(the(&judge(&evidence), "config/proxy-only-in-user").says.contains("proxy.pac"));
+        for fact in &mut evidence.facts {
+            if let Statement::Config { property, value } = &mut fact.statement {
+                match property.as_str() {
+                    "UseProxy" => *value = "True".into(),
+                    "ProxyName" => *value = "proxy.example.com".into(),
+                    _ => {}
+                }
+            }
+        }
+        assert!(!ids(&judge(&evidence)).contains(&"config/proxy-only-in-user"));
+    }
+
+    #[test]
+    fn the_service_and_its_database_stand_for_synchronization() {
+        for name in ["WsusService", "MSSQL$MICROSOFT##WID"] {
+            let mut evidence = healthy();
+            let stopped = service(&mut evidence, name, ServiceState::Stopped);
+            let diagnosis = judge(&evidence);
+            let found = the(&diagnosis, "config/service-stopped");
+            assert_eq!((found.role, found.confidence), (Role::Cause, Confidence::Likely));
+            assert_eq!((found.subject.as_str(), &found.because), (name, &vec![stopped]));
+            assert_eq!(diagnosis.verdict, Verdict::Faulty);
+        }
+        // Another database is none of this server's services, and others do not matter.
+        let mut evidence = healthy();
+        let key = r"HKLM\SOFTWARE\Microsoft\Update Services\Server\Setup";
+        let value = RegistryValue::Text { value: r"SQL1\SUS".into() };
+        let name = "SqlServerName".into();
+        utc(&mut evidence, "setup.reg", "", Statement::Registry { key: key.into(), name, value });
+        service(&mut evidence, "MSSQL$MICROSOFT##WID", ServiceState::Stopped);
+        service(&mut evidence, "Spooler", ServiceState::Stopped);
+        service(&mut evidence, "WsusService", ServiceState::Running);
+        assert!(ids(&judge(&evidence)).is_empty());
+        service(&mut evidence, "MSSQL$SUS", ServiceState::Stopped);
+        assert_eq!(judge(&evidence).verdict, Verdict::Faulty);
+    }
+
+    #[test]
+    fn iis_and_its_pool_are_a_warning() {
+        let mut evidence = healthy();
+        service(&mut evidence, "W3SVC", ServiceState::Stopped);
+        let pool = Statement::AppPool { name: "WsusPool".into(), state: ServiceState::Stopped };
+        utc(&mut evidence, "pools.txt", "", pool);
+        let other = Statement::AppPool { name: "DefaultAppPool".into(), state: ServiceState::Stopped };
+        utc(&mut evidence, "pools.txt", "", other);
+        let diagnosis = judge(&evidence);
+        assert_eq!(ids(&diagnosis), ["config/service-stopped", "config/service-stopped"]);
+        assert_eq!(diagnosis.verdict, Verdict::Degraded);
+    }
+
+    #[test]
+    fn a_service_that_stands_still_and_runs_is_a_contradiction() {
+        let mut evidence = healthy();
+        service(&mut evidence, "WsusService", ServiceState::Stopped);
+        service(&mut evidence, "WsusService", ServiceState::Running);
+        assert_eq!(ids(&judge(&evidence)), ["input/contradictory"]);
+    }
+
+    #[test]
+    fn a_run_that_succeeded_since_says_that_it_was_started_again() {
+        let mut evidence = healthy();
+        service(&mut evidence, "WsusService", ServiceState::Stopped);
+        evidence.facts.last_mut().expect("it").time = Some("2026-06-14T03:00:00Z".parse().expect("a time"));
+        evidence.facts.last_mut().expect("it").zone = Some("UTC".into());
+        utc(&mut evidence, "history.txt", "2026-06-15T03:00:00Z", run(SyncResult::Succeeded, None));
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "config/service-stopped").severity, Severity::Info);
+        assert_eq!(diagnosis.verdict, Verdict::Healthy);
+    }
+}

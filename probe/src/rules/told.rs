@@ -1,0 +1,377 @@
+//! Rules over facts that are built here, beside a walk that was saved: what the facts alone change.
+
+use super::tests::of;
+use crate::diagnosis::{Confidence, Diagnosis, Finding, Role, Verdict, judge};
+use crate::evidence::Evidence;
+use crate::facts::{Fact, LoggedFailure, RegistryValue, Source, Statement, SyncEvent, SyncResult};
+
+/// A topmost server whose way to Microsoft works; nothing but its configuration is known.
+pub(super) fn healthy() -> Evidence {
+    let mut evidence = of("tls-dotnet-strong-crypto");
+    evidence.facts.retain(|fact| matches!(fact.statement, Statement::Config { .. }));
+    evidence
+}
+
+/// Adds what a file states, and gives its id.
+pub(super) fn add(
+    evidence: &mut Evidence,
+    file: &str,
+    time: &str,
+    zone: Option<&str>,
+    statement: Statement,
+) -> String {
+    let n = evidence.facts.len() + 1000;
+    let id = format!("f{n}");
+    evidence.facts.push(Fact {
+        id: id.clone(),
+        source: Source { file: file.into(), line: u32::try_from(n).ok() },
+        time: (!time.is_empty()).then(|| time.parse().expect("a time")),
+        zone: zone.map(str::to_string),
+        statement,
+    });
+    id
+}
+
+/// The same in UTC.
+pub(super) fn utc(evidence: &mut Evidence, file: &str, time: &str, statement: Statement) -> String {
+    add(evidence, file, time, (!time.is_empty()).then_some("UTC"), statement)
+}
+
+pub(super) fn ids(diagnosis: &Diagnosis) -> Vec<&str> {
+    diagnosis.findings.iter().map(|finding| finding.id.as_str()).collect()
+}
+
+pub(super) fn the<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {
+    diagnosis
+        .findings
+        .iter()
+        .find(|finding| finding.id == id)
+        .unwrap_or_else(|| panic!("{:?}", ids(diagnosis)))
+}
+
+pub(super) fn sync(event: SyncEvent) -> Statement {
+    Statement::LogSync { event, reason: String::new() }
+}
+
+pub(super) fn failure(process: &str, failure: LoggedFailure) -> Statement {
+    let process = process.to_string();
+    Statement::LogFailure { process, failure, phase: None, count: 1, excerpt: "text".into() }
+}
+
+pub(super) fn run(result: SyncResult, new_updates: Option<u64>) -> Statement {
+    Statement::SyncRun { result, error: String::new(), text: String::new(), new_updates }
+}
+
+pub(super) fn number(key: &str, name: &str, value: u64) -> Statement {
+    Statement::Registry { key: key.into(), name: name.into(), value: RegistryValue::Number { value } }
+}
+
+fn test(protocol: &str, status: Option<u16>, exception: &str) -> Statement {
+    Statement::HttpTest {
+        url: "https://sws.update.microsoft.com/ServerSyncWebService/ServerSyncWebService.asmx".into(),
+        proxy: String::new(),
+        protocol: protocol.into(),
+        account: String::new(),
+        status,
+        exceptions: if exception.is_empty() { Vec::new() } else { vec![exception.into()] },
+    }
+}
+
+const BROKEN: &str =
+    "System.Net.WebException: The underlying connection was closed: An unexpected error occurred on a send.";
+
+#[test]
+fn the_walk_alone_is_healthy() {
+    assert!(ids(&judge(&healthy())).is_empty());
+}
+
+#[test]
+fn a_test_that_needs_tls12_told_is_net_s_setting() {
+    let mut evidence = healthy();
+    let default = utc(&mut evidence, "test.txt", "", test("", None, BROKEN));
+    let with = utc(&mut evidence, "test.txt", "", test("Tls12", Some(200), ""));
+    let diagnosis = judge(&evidence);
+    let found = the(&diagnosis, "tls/dotnet-strong-crypto");
+    assert_eq!((found.role, found.confidence), (Role::Note, Confidence::Certain));
+    assert!(found.because.contains(&default) && found.because.contains(&with));
+    assert_eq!(diagnosis.verdict, Verdict::Degraded);
+    // Strong cryptography is on: a program that was started before does not know it.
+    let key = r"HKLM\SOFTWARE\Microsoft\.NETFramework\v4.0.30319";
+    utc(&mut evidence, "net.reg", "", number(key, "SchUseStrongCrypto", 1));
+    assert_eq!(the(&judge(&evidence), "tls/dotnet-strong-crypto").confidence, Confidence::Likely);
+}
+
+#[test]
+fn two_tests_that_end_alike_tell_nothing_of_net() {
+    for (default, with) in [
+        (test("", Some(200), ""), test("Tls12", Some(200), "")),
+        (test("", None, BROKEN), test("Tls12", None, BROKEN)),
+        (
+            test("", None, "Could not establish trust relationship for the SSL/TLS secure channel"),
+            test("Tls12", Some(200), ""),
+        ),
+    ] {
+        let mut evidence = healthy();
+        utc(&mut evidence, "test.txt", "", default);
+        utc(&mut evidence, "test.txt", "", with);
+        assert!(!ids(&judge(&evidence)).contains(&"tls/dotnet-strong-crypto"));
+    }
+}
+
+#[test]
+fn a_listed_update_clears_the_missing_fix_and_none_proves_it() {
+    let mut evidence = of("tls-sync-fix-missing");
+    assert!(ids(&judge(&evidence)).contains(&"tls/sync-fix-missing"));
+    let other = Statement::InstalledUpdate { update: "KB5000000".into() };
+    utc(&mut evidence, "hotfixes.txt", "", other);
+    assert!(ids(&judge(&evidence)).contains(&"tls/sync-fix-missing"));
+    utc(&mut evidence, "hotfixes.txt", "", Statement::InstalledUpdate { update: "KB4022720".into() });
+    let diagnosis = judge(&evidence);
+    assert!(!ids(&diagnosis).contains(&"tls/sync-fix-missing"));
+    assert_eq!(diagnosis.verdict, Verdict::Undetermined);
+}
+
+#[test]
+fn a_hotfix_list_without_the_fix_and_without_a_log_says_nothing() {
+    let mut evidence = healthy();
+    utc(
+        &mut evidence,
+        "server.txt",
+        "",
+        Statement::ServerVersion { version: "Windows Server 2012 R2".into() },
+    );
+    utc(&mut evidence, "hotfixes.txt", "", Statement::InstalledUpdate { update: "KB5000000".into() });
+    assert!(!ids(&judge(&evidence)).contains(&"tls/sync-fix-missing"));
+}
+
+const TLS12: &str =
+    r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols\TLS 1.2\Client";
+
+#[test]
+fn a_test_with_tls12_on_the_server_overrules_the_registry() {
+    // The walk offered what the settings leave, and was refused: taken from a server that speaks TLS 1.2 alone.
+    let mut evidence = healthy();
+    let off = utc(&mut evidence, "schannel.reg", "", number(TLS12, "Enabled", 0));
+    let tried = utc(&mut evidence, "test.txt", "", test("Tls12", Some(200), ""));
+    let diagnosis = judge(&evidence);
+    let contradiction = the(&diagnosis, "input/contradictory");
+    assert!(contradiction.because.contains(&off) && contradiction.because.contains(&tried));
+    assert!(diagnosis.findings.iter().all(|f| f.role != Role::Cause || f.confidence == Confidence::Possible));
+}
+
+#[test]
+fn files_of_two_servers_are_named_and_not_joined() {
+    let mut evidence = healthy();
+    let name = |name: &str| Statement::ServerName { name: name.into() };
+    let one = utc(&mut evidence, "one.xml", "", name("WSUS1.example.com"));
+    let failed = utc(&mut evidence, "one.xml", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
+    let two = utc(&mut evidence, "two.xml", "", name("WSUS2.example.com"));
+    utc(&mut evidence, "two.xml", "2026-06-15T03:00:00Z", sync(SyncEvent::Succeeded));
+    let diagnosis = judge(&evidence);
+    let said = the(&diagnosis, "input/contradictory");
+    assert!(said.because.contains(&one) && said.because.contains(&two));
+    assert!(said.says.contains("WSUS1.example.com") && said.says.contains("WSUS2.example.com"));
+    assert!(diagnosis.unknown.iter().any(|open| open.question.contains("Which server")));
+    // What each of them tells by itself is not lost.
+    let theirs = the(&diagnosis, "history/failing");
+    assert!(theirs.because.contains(&failed) && theirs.says.contains("WSUS1.example.com"));
+    // With the first one's configuration its failure stands, whatever the other one did since.
+    let config: Vec<Fact> =
+        evidence.facts.iter().filter(|f| matches!(f.statement, Statement::Config { .. })).cloned().collect();
+    let file = config[0].source.file.clone();
+    utc(&mut evidence, &file, "", name("wsus1"));
+    let diagnosis = judge(&evidence);
+    assert!(the(&diagnosis, "history/failing").because.contains(&failed));
+    // The same two files of one server: it has recovered.
+    evidence.facts.retain(|f| !matches!(f.statement, Statement::ServerName { .. }));
+    assert!(ids(&judge(&evidence)).is_empty());
+}
+
+#[test]
+fn another_server_s_policy_is_none_of_this_one_s() {
+    let mut evidence = healthy();
+    let file = evidence.facts[0].source.file.clone();
+    utc(&mut evidence, &file, "", Statement::ServerName { name: "wsus1".into() });
+    utc(&mut evidence, "gpresult.html", "", Statement::ServerName { name: "wsus2".into() });
+    let order = Statement::CipherOrder {
+        policy: "TLS".into(),
+        suites: vec!["TLS_RSA_WITH_NULL_SHA".into()],
+        characters: 21,
+        state: "Enabled".into(),
+    };
+    utc(&mut evidence, "gpresult.html", "", order.clone());
+    assert_eq!(ids(&judge(&evidence)), ["input/contradictory"]);
+    evidence.facts.retain(|f| !matches!(f.statement, Statement::ServerName { .. }));
+    assert!(ids(&judge(&evidence)).contains(&"tls/cipher-policy"));
+}
+
+#[test]
+fn a_run_of_the_history_counts_as_one_of_the_log() {
+    let mut evidence = healthy();
+    utc(&mut evidence, "history.txt", "2026-06-14T01:00:00Z", run(SyncResult::Succeeded, None));
+    let error = Statement::SyncRun {
+        result: SyncResult::Failed,
+        error: "UssCommunicationError".into(),
+        text: "WebException".into(),
+        new_updates: None,
+    };
+    let failed = utc(&mut evidence, "history.txt", "2026-06-15T01:00:00Z", error);
+    let diagnosis = judge(&evidence);
+    let found = the(&diagnosis, "history/failing");
+    assert!(found.because.contains(&failed) && found.says.contains("UssCommunicationError"));
+}
+
+#[test]
+fn an_order_that_does_not_show_is_asked_for() {
+    let mut evidence = healthy();
+    utc(&mut evidence, "log", "2026-06-15T01:00:00Z", sync(SyncEvent::Succeeded));
+    add(&mut evidence, "history.txt", "2026-06-15T05:00:00Z", None, run(SyncResult::Failed, None));
+    let diagnosis = judge(&evidence);
+    assert!(ids(&diagnosis).is_empty());
+    assert!(
+        diagnosis.unknown.iter().any(|open| open.question.contains("last synchronization succeed or fail"))
+    );
+    // Beyond fourteen hours it shows.
+    evidence.facts.last_mut().expect("it").time = Some("2026-06-15T20:00:00Z".parse().expect("a time"));
+    assert_eq!(ids(&judge(&evidence)), ["history/failing"]);
+}
+
+#[test]
+fn the_server_s_own_check_counts_where_no_run_is_on_record() {
+    let mut evidence = healthy();
+    let event = |event| Statement::Event {
+        provider: "Windows Server Update Services".into(),
+        event,
+        count: 1,
+        excerpt: String::new(),
+    };
+    utc(&mut evidence, "events.xml", "2026-06-15T01:00:00Z", event(10022));
+    assert_eq!(ids(&judge(&evidence)), ["history/failing"]);
+    utc(&mut evidence, "events.xml", "2026-06-15T02:00:00Z", sync(SyncEvent::Succeeded));
+    assert!(ids(&judge(&evidence)).is_empty());
+}
+
+/// A repair at four, a failure before it and what came after.
+fn repaired() -> Evidence {
+    let mut evidence = healthy();
+    evidence.settings.since = Some("2026-06-15T04:00:00Z".parse().expect("a time"));
+    evidence.paths.clear();
+    evidence.observations.clear();
+    utc(&mut evidence, "log", "2026-06-15T01:00:00Z", failure("WsusService", LoggedFailure::ConnectTimeout));
+    utc(&mut evidence, "log", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
+    evidence
+}
+
+#[test]
+fn recovered_is_a_success_with_nothing_new_after_it() {
+    let mut evidence = repaired();
+    assert_eq!(judge(&evidence).verdict, Verdict::Undetermined);
+    utc(&mut evidence, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (vec!["history/recovered"], Verdict::Healthy));
+    assert_eq!(diagnosis.findings[0].confidence, Confidence::Certain);
+    for event in [10021, 10022] {
+        let mut again = evidence.clone();
+        let statement = Statement::Event {
+            provider: "Windows Server Update Services".into(),
+            event,
+            count: 1,
+            excerpt: String::new(),
+        };
+        utc(&mut again, "events.xml", "2026-06-15T06:00:00Z", statement);
+        let diagnosis = judge(&again);
+        assert!(!ids(&diagnosis).contains(&"history/recovered"), "{event}");
+        assert_eq!(diagnosis.verdict, Verdict::Degraded, "{event}");
+        // The same event from before the run stands for what was repaired.
+        again.facts.last_mut().expect("it").time = Some("2026-06-15T04:30:00Z".parse().expect("a time"));
+        assert_eq!(ids(&judge(&again)), ["history/recovered"], "{event}");
+    }
+}
+
+#[test]
+fn a_history_alone_makes_a_recovery_likely_and_a_run_without_updates_asks_for_subscriptions() {
+    let mut evidence = repaired();
+    utc(&mut evidence, "history.txt", "2026-06-15T05:00:00Z", run(SyncResult::Succeeded, Some(0)));
+    let diagnosis = judge(&evidence);
+    assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Likely);
+    assert!(ids(&diagnosis).contains(&"history/no-new-updates"));
+    assert_eq!(diagnosis.verdict, Verdict::Healthy);
+    assert!(!diagnosis.unknown.is_empty());
+    // A local time that may lie before the repair proves nothing.
+    let last = evidence.facts.last_mut().expect("it");
+    last.zone = None;
+    assert_eq!(judge(&evidence).verdict, Verdict::Undetermined);
+}
+
+#[test]
+fn a_lost_database_in_a_run_s_own_error_is_the_database_s() {
+    let mut evidence = healthy();
+    let lost = Statement::SyncRun {
+        result: SyncResult::Failed,
+        error: "LocalDBConnectFail".into(),
+        text: String::new(),
+        new_updates: None,
+    };
+    utc(&mut evidence, "history.txt", "2026-06-15T05:00:00Z", lost);
+    assert!(ids(&judge(&evidence)).contains(&"history/database"));
+    utc(&mut evidence, "history.txt", "2026-06-15T09:00:00Z", run(SyncResult::Succeeded, None));
+    assert!(ids(&judge(&evidence)).is_empty());
+}
+
+/// What every rule may read, in one server's evidence.
+pub(super) fn everything() -> Vec<(String, Evidence)> {
+    use crate::facts::{ServiceState, StoreAccount};
+    let store =
+        |account, store: &str, subject: &str, issuer: &str, fingerprint: &str| Statement::StoredCertificate {
+            account,
+            store: store.into(),
+            subject: subject.into(),
+            issuer: issuer.into(),
+            fingerprint: fingerprint.into(),
+            not_before: None,
+            not_after: None,
+            private_key: Some(false),
+            der: String::new(),
+        };
+    let mut evidence = healthy();
+    evidence.settings.at = Some("2026-06-15T12:00:00Z".parse().expect("a time"));
+    let event = |event| Statement::Event {
+        provider: "Windows Server Update Services".into(),
+        event,
+        count: 1,
+        excerpt: String::new(),
+    };
+    for (time, statement) in [
+        ("2026-04-01T01:00:00Z", run(SyncResult::Succeeded, Some(0))),
+        ("2026-05-20T01:00:00Z", run(SyncResult::Succeeded, Some(0))),
+        ("", Statement::Subscription { property: "SynchronizeAutomatically".into(), value: "True".into() }),
+        ("2026-05-21T01:00:00Z", event(11002)),
+        ("2026-05-21T02:00:00Z", failure("w3wp", LoggedFailure::Timeout)),
+        ("", Statement::Service { name: "W3SVC".into(), state: ServiceState::Stopped, start: String::new() }),
+        ("", Statement::AppPool { name: "WsusPool".into(), state: ServiceState::Running }),
+        ("", Statement::AppPool { name: "WsusPool".into(), state: ServiceState::Stopped }),
+        ("", number(r"HKCU\Software\Microsoft\Windows\CurrentVersion\Internet Settings", "ProxyEnable", 1)),
+        ("", number(TLS12, "Enabled", 0)),
+        ("", test("", None, BROKEN)),
+        ("", test("Tls12", Some(200), "")),
+        ("", store(StoreAccount::Machine, "Root", "CN=a", "CN=b", "")),
+        ("", store(StoreAccount::Machine, "My", "CN=c", "CN=b", "11")),
+        (
+            "",
+            Statement::SslBinding {
+                endpoint: "0.0.0.0:8531".into(),
+                certificate: "11".into(),
+                store: "MY".into(),
+            },
+        ),
+        ("", Statement::ServerName { name: "wsus1".into() }),
+    ] {
+        utc(&mut evidence, "all.txt", time, statement);
+    }
+    let mut after = repaired();
+    utc(&mut after, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+    let mut two = healthy();
+    utc(&mut two, "one.xml", "", Statement::ServerName { name: "wsus1".into() });
+    utc(&mut two, "two.xml", "", Statement::ServerName { name: "wsus2".into() });
+    vec![("told".into(), evidence), ("told after a repair".into(), after), ("told of two".into(), two)]
+}
