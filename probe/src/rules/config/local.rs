@@ -197,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn a_user_s_proxy_contributes_where_a_cause_is_known() {
+        let mut evidence = super::super::super::tests::of("config-proxy-only-in-winhttp");
+        evidence.facts.retain(|fact| matches!(fact.statement, Statement::Config { .. }));
+        utc(&mut evidence, "user.reg", "", text("ProxyServer", "proxy.example.com:8080"));
+        utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 1));
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "config/proxy-only-in-user").role, Role::Contributing);
+        assert_eq!(diagnosis.verdict, Verdict::Faulty);
+        assert_eq!(ids(&diagnosis)[0], "name/not-found");
+    }
+
+    #[test]
     fn a_script_is_a_proxy_too_and_a_proxy_of_wsus_ends_the_question() {
         let mut evidence = unwalked();
         utc(&mut evidence, "user.reg", "", text("AutoConfigURL", "http://wpad.example.com/proxy.pac"));
