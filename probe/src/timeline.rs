@@ -1,5 +1,8 @@
 //! What happened between the last success and the failures after it, in order. It is shown, and never a cause by itself.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +30,7 @@ pub fn between(facts: &FactView) -> Vec<Moment> {
     let times = Times::new(facts.all());
     let Some((success, first, last)) = bounds(facts, &times) else { return Vec::new() };
     let mut inside: Vec<Moment> = Vec::new();
+    let mut known: HashMap<(Option<Timestamp>, String), usize> = HashMap::new();
     for fact in facts.all() {
         for (time, says) in told(fact) {
             let zone = match &fact.statement {
@@ -42,9 +46,12 @@ pub fn between(facts: &FactView) -> Vec<Moment> {
             let unsure = after == Order::Unsure || before == Order::Unsure;
             let says = if unsure { format!("{says} (order unsure)") } else { says };
             let moment = Moment { time, zone, says, because: vec![fact.id.clone()] };
-            match inside.iter_mut().find(|known| known.says == moment.says && known.time == moment.time) {
-                Some(known) => known.because.extend(moment.because),
-                None => inside.push(moment),
+            match known.entry((moment.time, moment.says.clone())) {
+                Entry::Occupied(at) => inside[*at.get()].because.extend(moment.because),
+                Entry::Vacant(new) => {
+                    new.insert(inside.len());
+                    inside.push(moment);
+                }
             }
         }
     }

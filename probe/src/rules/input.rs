@@ -111,13 +111,14 @@ fn servers(seen: &Seen, given: &mut Given) {
 
 /// A service that stands still in one printout and runs in another.
 fn services(seen: &Seen, given: &mut Given) {
+    let running = running(seen);
     for fact in seen.facts.all() {
         let (Statement::Service { name, state: ServiceState::Stopped, .. }
         | Statement::AppPool { name, state: ServiceState::Stopped }) = &fact.statement
         else {
             continue;
         };
-        let Some(other) = running(seen, name) else { continue };
+        let Some(other) = running.get(&name.to_ascii_lowercase()) else { continue };
         let says = format!(
             "{name} is stopped by {} and runs by {}: one of them is older.",
             fact.source.file, other.source.file

@@ -1,5 +1,7 @@
 //! What stands on this server beside the configuration of WSUS: its services, and the proxy of its users.
 
+use std::collections::HashMap;
+
 use super::super::{Given, Seen, With, cause, place};
 use super::{Walked, walked};
 use crate::diagnosis::{Role, Severity};
@@ -100,13 +102,15 @@ fn part(seen: &Seen, service: &str) -> Option<Part> {
 
 /// Services and the application pool that stand still.
 fn services(seen: &Seen, given: &mut Given) {
+    // What runs by another printout is a contradiction, which is told by itself.
+    let running = running(seen);
     for fact in seen.facts.all() {
         let (name, state, start) = match &fact.statement {
             Statement::Service { name, state, start } => (name.as_str(), *state, start.as_str()),
             Statement::AppPool { name, state } => (name.as_str(), *state, ""),
             _ => continue,
         };
-        if state != ServiceState::Stopped || is_running_too(seen, name) {
+        if state != ServiceState::Stopped || running.contains_key(&name.to_ascii_lowercase()) {
             continue;
         }
         let part = match &fact.statement {
@@ -136,18 +140,16 @@ fn services(seen: &Seen, given: &mut Given) {
     }
 }
 
-/// Whether another file, or a later line, says that it runs: the contradiction is told by itself.
-fn is_running_too(seen: &Seen, service: &str) -> bool {
-    running(seen, service).is_some()
-}
-
-/// A fact that says a service or an application pool runs.
-pub(crate) fn running<'a>(seen: &Seen<'a>, service: &str) -> Option<&'a Fact> {
-    seen.facts.all().iter().find(|fact| match &fact.statement {
+/// The services and application pools that run by some printout, by their name in lower case, each with its fact.
+pub(crate) fn running<'a>(seen: &Seen<'a>) -> HashMap<String, &'a Fact> {
+    let runs = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
         Statement::Service { name, state: ServiceState::Running, .. }
-        | Statement::AppPool { name, state: ServiceState::Running } => name.eq_ignore_ascii_case(service),
-        _ => false,
-    })
+        | Statement::AppPool { name, state: ServiceState::Running } => {
+            Some((name.to_ascii_lowercase(), fact))
+        }
+        _ => None,
+    });
+    runs.collect()
 }
 
 #[cfg(test)]
@@ -192,6 +194,18 @@ mod tests {
             assert_eq!(found.role, if walked { Role::Note } else { Role::Cause });
             assert_eq!(diagnosis.verdict, if walked { Verdict::Healthy } else { Verdict::Undetermined });
         }
+    }
+
+    #[test]
+    fn a_user_s_proxy_contributes_where_a_cause_is_known() {
+        let mut evidence = super::super::super::tests::of("config-proxy-only-in-winhttp");
+        evidence.facts.retain(|fact| matches!(fact.statement, Statement::Config { .. }));
+        utc(&mut evidence, "user.reg", "", text("ProxyServer", "proxy.example.com:8080"));
+        utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 1));
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "config/proxy-only-in-user").role, Role::Contributing);
+        assert_eq!(diagnosis.verdict, Verdict::Faulty);
+        assert_eq!(ids(&diagnosis)[0], "name/not-found");
     }
 
     #[test]

@@ -47,7 +47,12 @@ fn database(seen: &Seen, given: &mut Given) {
     let followed = |fact: &Fact| {
         seen.facts.runs().any(|run| run.succeeded && times.order(run.fact, fact) == Order::After)
     };
-    for fact in seen.facts.all() {
+    // The last of a file stands for all that it tells.
+    let mut said: Vec<&str> = Vec::new();
+    for fact in seen.facts.all().iter().rev() {
+        if said.contains(&fact.source.file.as_str()) {
+            continue;
+        }
         let what = match &fact.statement {
             Statement::Elsewhere { part: ElsewherePart::Database, excerpt } => {
                 format!("\"{}\"", excerpt.chars().take(160).collect::<String>())
@@ -67,6 +72,7 @@ fn database(seen: &Seen, given: &mut Given) {
             }
             _ => continue,
         };
+        said.push(&fact.source.file);
         if followed(fact) {
             continue;
         }

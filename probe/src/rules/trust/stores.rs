@@ -290,6 +290,23 @@ mod tests {
     }
 
     #[test]
+    fn a_root_that_was_not_sent_is_found_by_the_name_of_the_issuer() {
+        let (mut evidence, _) = untrusted();
+        for observation in &mut evidence.observations {
+            if let Outcome::Chain(chain) = &mut observation.outcome {
+                let fetch = crate::evidence::Fetch::NoUrl;
+                chain.end = ChainEnd::Missing { issuer: "CN=Example Site Root CA".into(), fetch };
+            }
+        }
+        let name = "CN=Example Site Root CA, O=Example";
+        put(&mut evidence, StoreAccount::User, "Root", name, name);
+        roots(&mut evidence, &["another"]);
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "trust/user-store-only").role, Role::Cause);
+        assert!(!ids(&diagnosis).contains(&"trust/untrusted-root"), "{:?}", ids(&diagnosis));
+    }
+
+    #[test]
     fn a_root_of_the_user_alone_is_why_the_service_does_not_trust_it() {
         let (mut evidence, name) = untrusted();
         let user = put(&mut evidence, StoreAccount::User, "Root", &name, &name);

@@ -12,6 +12,9 @@ const SITE: &str = "WSUS Administration";
 /// The port of its services over TLS, where no binding says another.
 const USUAL: u16 = 8531;
 
+/// The most bindings that are looked at: a server of WSUS has two or three.
+const MOST: usize = 32;
+
 /// A binding of a certificate.
 struct Bound<'a> {
     fact: &'a Fact,
@@ -34,7 +37,7 @@ struct Held<'a> {
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     let held: Vec<Held> = held(seen);
-    for bound in bindings(seen) {
+    for bound in bindings(seen).into_iter().take(MOST) {
         let Some((says, confidence, beside)) = wrong(seen, &bound, &held) else { continue };
         let mut because = vec![bound.fact.id.clone()];
         because.extend(beside.map(|fact| fact.id.clone()));
