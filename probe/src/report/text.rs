@@ -651,7 +651,12 @@ fn facts(out: &mut Out, report: &Report) {
     }
     out.heading("FACTS");
     for fact in &report.facts {
-        let says = serde_json::to_value(&fact.statement).map(|value| flat(&value)).unwrap_or_default();
+        let says = serde_json::to_value(&fact.statement).map(|mut value| {
+            // Whether maps keep their order is a feature that any dependency may turn on.
+            value.sort_all_objects();
+            flat(&value)
+        });
+        let says = says.unwrap_or_default();
         out.prose(PLAIN, "  ", &format!("{}  {}", place(report, &fact.id), clean(&says)));
     }
 }
