@@ -1048,3 +1048,121 @@ mod hostile {
         }
     }
 }
+
+fn parts_of_stores(reading: &Reading) -> usize {
+    reading.facts.iter().filter(|fact| matches!(fact.statement, Statement::PartOfStore { .. })).count()
+}
+
+#[test]
+fn a_store_that_was_cut_or_asked_for_in_part_is_said_to_be_a_part() {
+    let whole = text_of("certutil-store.txt");
+    assert_eq!(parts_of_stores(&given(whole.clone())), 0);
+    assert_eq!(parts_of_stores(&reading("certutil-store-german.txt")), 0);
+    assert_eq!(parts_of_stores(&reading("cert-drive.txt")), 0);
+    let last = whole.rfind("CertUtil:").unwrap();
+    assert_eq!(parts_of_stores(&given(&whole[..last])), 1);
+    // Somebody stopped the first list and went on.
+    let first = whole.find("CertUtil:").unwrap();
+    let rest = &whole[first..];
+    let rest = &rest[rest.find("C:\\>").unwrap()..];
+    assert_eq!(parts_of_stores(&given(format!("{}{rest}", &whole[..first]))), 1);
+    for (call, parts) in [
+        ("certutil -store My", 0),
+        ("certutil -store My > my.txt", 0),
+        ("certutil -store My 2>&1", 0),
+        ("certutil -v -store My | more", 0),
+        ("certutil -store My 4a0000000312", 1),
+        ("certutil -store My \"wsus01\"", 1),
+        ("certutil -store My | findstr /i wsus", 1),
+    ] {
+        let text = whole.replacen("certutil -store My", call, 1);
+        assert_eq!(parts_of_stores(&given(text)), parts, "{call}");
+    }
+    for (pipe, parts) in
+        [(" | fl *", 0), (" | Where-Object Subject -like '*wsus*' | fl *", 1), (" -DnsName wsus1 | fl *", 1)]
+    {
+        let text = format!(
+            "PS C:\\> Get-ChildItem Cert:\\LocalMachine\\My{pipe}\n\nThumbprint : {}\nSubject : CN=a\nIssuer : CN=b\n",
+            "9F".repeat(20)
+        );
+        assert_eq!(parts_of_stores(&given(text)), parts, "{pipe}");
+    }
+}
+
+fn names(reading: &Reading) -> Vec<&str> {
+    let names = reading.facts.iter().filter_map(|fact| match &fact.statement {
+        Statement::ServerName { name } => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn services_of_another_machine_name_it() {
+    let table = "Status   Name               DisplayName\n------   ----               -----------\n\
+                 Stopped  WsusService        WSUS Service\n";
+    for (call, own) in [
+        ("Get-Service WsusService -ComputerName WSUS9", vec!["WSUS9"]),
+        ("Get-Service -ComputerName 'wsus9.example.test' WsusService", vec!["wsus9.example.test"]),
+        ("Get-Service WsusService", vec![]),
+    ] {
+        assert_eq!(names(&given(format!("PS C:\\> {call}\n\n{table}"))), own, "{call}");
+    }
+    let sc = "C:\\>sc \\\\WSUS9 query WsusService\n\nSERVICE_NAME: WsusService\n        TYPE               : 10  WIN32_OWN_PROCESS\n        \
+              STATE              : 1  STOPPED\n";
+    assert_eq!(names(&given(sc)), ["WSUS9"]);
+    for (machine, own) in [("WSUS9", vec!["WSUS9"]), (".", vec![])] {
+        let csv = format!(
+            "\"Name\",\"DisplayName\",\"Status\",\"StartType\",\"MachineName\"\n\
+             \"WsusService\",\"WSUS Service\",\"Stopped\",\"Automatic\",\"{machine}\"\n\
+             \"W3SVC\",\"WWW\",\"Running\",\"Automatic\",\"{machine}\"\n"
+        );
+        assert_eq!(names(&given(csv)), own);
+    }
+}
+
+#[test]
+fn a_version_s_own_table_is_a_version_and_powershell_s_is_none() {
+    let table = |parts: [&str; 4]| {
+        let [major, minor, build, revision] = parts;
+        given(format!(
+            "\nMajor  Minor  Build  Revision\n-----  -----  -----  --------\n{major:<5}  {minor:<5}  {build:<5}  {revision:<8}\n\n"
+        ))
+    };
+    let versions = |reading: &Reading| -> Vec<String> {
+        let versions = reading.facts.iter().filter_map(|fact| match &fact.statement {
+            Statement::ServerVersion { version } => Some(version.clone()),
+            _ => None,
+        });
+        versions.collect()
+    };
+    let known = table(["6", "3", "9600", "18694"]);
+    assert_eq!(versions(&known), ["6.3.9600.18694"]);
+    assert_eq!(FactView::new(&known.facts).version_is_2012_family(), Some(true));
+    assert_eq!(versions(&table(["10", "0", "17763", "1"])), ["10.0.17763.1"]);
+    assert!(versions(&table(["5", "1", "17763", "5328"])).is_empty());
+    assert_eq!(
+        versions(&given("Major    : 6\nMinor    : 3\nBuild    : 9600\nRevision : 18694\n")),
+        ["6.3.9600.18694"]
+    );
+}
+
+#[test]
+fn the_subscription_s_last_time_is_a_time() {
+    let list = |time: &str| {
+        format!(
+            "SynchronizeAutomatically : True\nLastSynchronizationTime : {time}\nNumberOfSynchronizationsPerDay : 1\n"
+        )
+    };
+    let last = |text: String| {
+        let reading = given(text);
+        let fact = reading.facts.iter().find(|fact| {
+            matches!(&fact.statement, Statement::Subscription { property, .. } if property == "LastSynchronizationTime")
+        });
+        let fact = fact.expect("it");
+        (fact.time, fact.zone.clone())
+    };
+    assert_eq!(last(list("1/31/2025 4:12:08 PM")), (time("2025-01-31T16:12:08Z"), None));
+    assert_eq!(last(list("6/7/2026 4:12:08 PM")), (None, None), "the day or the month");
+    assert_eq!(last(list("1/1/0001 12:00:00 AM")), (None, None));
+}

@@ -295,6 +295,11 @@ pub enum Statement {
         /// The certificate, DER in base64; empty where only its description was handed over.
         der: String,
     },
+    /// The certificates of a store that the same file shows are not all of it: what is not among them may be there.
+    PartOfStore {
+        /// Why, in a few words.
+        why: String,
+    },
     /// `certutil -verify -urlfetch`: Windows' own verdict on a chain, made on the machine and by the account that ran it.
     ChainVerdict {
         /// The leaf's subject, escaped.

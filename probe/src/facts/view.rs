@@ -197,6 +197,13 @@ impl<'a> FactView<'a> {
         })
     }
 
+    /// Whether a file shows a part of a certificate store alone.
+    pub fn is_part_of_a_store(&self, file: &str) -> bool {
+        self.facts
+            .iter()
+            .any(|fact| matches!(fact.statement, Statement::PartOfStore { .. }) && fact.source.file == file)
+    }
+
     /// The events of WSUS with one of these numbers.
     pub fn events(&self, numbers: &'static [u32]) -> impl Iterator<Item = (&'a Fact, u32)> + use<'a> {
         self.facts.iter().filter_map(move |fact| match &fact.statement {

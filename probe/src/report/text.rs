@@ -590,6 +590,7 @@ fn handed_over(out: &mut Out, report: &Report) {
                 Statement::ClientLog { log } => log.clone(),
                 Statement::ServerName { name } => format!("the server's name, {name}"),
                 Statement::ClockSource { .. } => "the state of the clock".into(),
+                Statement::PartOfStore { .. } => "a part of a certificate store".into(),
                 Statement::Console { .. } => "a message of the console".into(),
                 Statement::ConfigUnavailable { .. } => "an error in place of a configuration".into(),
                 Statement::Elsewhere { .. } => "text about another part than synchronization".into(),

@@ -24,6 +24,7 @@ pub(super) const FACTS: &[&str] = &[
     "registry",
     "service",
     "app-pool",
+    "server-name",
 ];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).

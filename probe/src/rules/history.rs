@@ -106,6 +106,10 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
         if *part == ElsewherePart::Database && given.findings.iter().any(|f| f.because.contains(&fact.id)) {
             continue;
         }
+        // A run that succeeded since is the answer.
+        if seen.facts.succeeded_after(fact) {
+            continue;
+        }
         let (what, test) = match part {
             ElsewherePart::ConfigurationManager => (
                 "Configuration Manager's own database or synchronization, and not of WSUS",
@@ -234,8 +238,12 @@ pub(crate) fn failing_elsewhere(server: &str, seen: &Seen, given: &mut Given) {
 fn failed(seen: &Seen, run: &RunView, given: &mut Given) {
     let fact = run.fact;
     let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
+        // One that a success followed is of an earlier run, and an import is no run.
         Statement::LogFailure { failure, phase, process, .. }
-            if f.source.file == fact.source.file && synchronizes(process) =>
+            if f.source.file == fact.source.file
+                && synchronizes(process)
+                && *phase != Some(Phase::Import)
+                && !seen.facts.succeeded_after(f) =>
         {
             Some((f, failure, phase))
         }
@@ -410,7 +418,13 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "hand over SoftwareDistribution.log of the same time",
             ),
         };
-        given.open(question, format!("{said}: {why}."), test, vec![fact.id.clone()]);
+        // The service's own success says nothing of the import's way.
+        let since = if synchronizes(process) && seen.facts.succeeded_after(fact) {
+            " A synchronization has succeeded since."
+        } else {
+            ""
+        };
+        given.open(question, format!("{said}: {why}.{since}"), test, vec![fact.id.clone()]);
     }
 }
 

@@ -11,6 +11,7 @@ mod http;
 mod input;
 mod name;
 mod place;
+mod printed;
 mod proxy;
 pub(crate) mod seen;
 mod settle;
@@ -148,6 +149,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "http", walk: true, facts: &[], give: http::give },
     Rule { name: "wsus", walk: true, facts: wsus::FACTS, give: wsus::give },
     Rule { name: "history", walk: false, facts: history::FACTS, give: history::give },
+    Rule { name: "printed", walk: false, facts: printed::FACTS, give: printed::give },
     Rule { name: "input", walk: false, facts: input::FACTS, give: input::give },
     Rule { name: "place", walk: true, facts: &[], give: place::give },
 ];
@@ -338,6 +340,7 @@ pub(crate) mod tests {
             "iis-access",
             "ssl-binding",
             "stored-certificate",
+            "part-of-store",
             "chain-verdict",
             "clock-source",
             "subscription",

@@ -304,6 +304,55 @@ fn a_history_alone_makes_a_recovery_likely_and_a_run_without_updates_asks_for_su
 }
 
 #[test]
+fn a_failure_that_a_success_followed_is_not_the_last_run_s() {
+    let name = || LoggedFailure::NameNotResolved { host: "sws.update.microsoft.com".into() };
+    let mut evidence = healthy();
+    let old = utc(&mut evidence, "log", "2026-06-01T01:00:00Z", failure("WsusService", name()));
+    utc(&mut evidence, "log", "2026-06-02T01:00:00Z", sync(SyncEvent::Succeeded));
+    let failed = utc(&mut evidence, "log", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
+    let diagnosis = judge(&evidence);
+    assert_eq!(the(&diagnosis, "history/failing").because, [failed.clone()]);
+    let open = |diagnosis: &Diagnosis, id: &String| {
+        diagnosis.unknown.iter().find(|open| open.because.contains(id)).expect("it").says.clone()
+    };
+    assert!(open(&diagnosis, &old).contains("has succeeded since"));
+    let new = utc(&mut evidence, "log", "2026-06-15T00:59:00Z", failure("WsusService", name()));
+    let diagnosis = judge(&evidence);
+    assert_eq!(the(&diagnosis, "history/failing").because, [failed, new.clone()]);
+    assert!(!open(&diagnosis, &new).contains("has succeeded since"));
+}
+
+#[test]
+fn a_later_success_answers_whether_synchronization_fails() {
+    let elsewhere = Statement::Elsewhere {
+        part: crate::facts::ElsewherePart::ConfigurationManager,
+        excerpt: "Sync failed".into(),
+    };
+    let asked = |evidence: &Evidence| {
+        judge(evidence).unknown.iter().any(|open| open.question == "Does synchronization itself fail?")
+    };
+    let mut evidence = healthy();
+    utc(&mut evidence, "wsyncmgr.log", "2026-06-15T01:00:00Z", elsewhere);
+    assert!(asked(&evidence));
+    utc(&mut evidence, "wsyncmgr.log", "2026-06-15T03:00:00Z", sync(SyncEvent::Succeeded));
+    assert!(!asked(&evidence));
+}
+
+#[test]
+fn an_import_that_configuration_manager_made_was_not_logged_by_w3wp() {
+    for (process, named) in [("w3wp", true), ("SMS_WSUS_SYNC_MANAGER", false)] {
+        let mut evidence = healthy();
+        let mut statement = failure(process, LoggedFailure::ConnectionBroken);
+        if let Statement::LogFailure { phase, .. } = &mut statement {
+            *phase = Some(crate::facts::Phase::Import);
+        }
+        utc(&mut evidence, "log", "2026-06-15T01:00:00Z", statement);
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "tls/dotnet-strong-crypto").says.contains("w3wp"), named);
+    }
+}
+
+#[test]
 fn a_lost_database_in_a_run_s_own_error_is_the_database_s() {
     let mut evidence = healthy();
     let lost = Statement::SyncRun {

@@ -13,8 +13,16 @@ use crate::evidence::{
 use crate::trust::is_private_pki_host;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] =
-    &["config", "stored-certificate", "registry", "log-failure", "log-sync", "sync-run", "clock-jump"];
+pub(super) const FACTS: &[&str] = &[
+    "config",
+    "stored-certificate",
+    "part-of-store",
+    "registry",
+    "log-failure",
+    "log-sync",
+    "sync-run",
+    "clock-jump",
+];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed() {

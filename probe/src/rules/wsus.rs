@@ -10,7 +10,7 @@ use crate::rules::With;
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] =
-    &["config", "server-name", "iis-binding", "ssl-binding", "stored-certificate"];
+    &["config", "server-name", "iis-binding", "ssl-binding", "stored-certificate", "part-of-store"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     for path in seen.needed().filter(|p| p.info.role == PathRole::Source) {

@@ -24,6 +24,37 @@ struct Place {
 #[derive(Default)]
 pub(super) struct Places {
     places: Vec<Place>,
+    /// Where a list of certutil began whose end was not seen yet.
+    open: Option<Option<u32>>,
+    /// The first lines that show a part of a store alone, and why they do.
+    parts: Vec<(Option<u32>, &'static str)>,
+}
+
+/// The most parts of stores that are told of one file.
+const PARTS: usize = 16;
+/// Why a printout is a part of a store.
+const CUT: &str = "certutil's list ends before its end";
+const SELECTED: &str = "the command asks for some of its certificates";
+
+/// Whether a call asks for some of a store's certificates, or passes them through a filter.
+fn selects(text: &str) -> bool {
+    static FILTER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)\|\s*(?:where\b|where-object\b|\?|findstr\b|find\b|sls\b|select-string\b|select(?:-object)?\b[^|]*-(?:first|last|skip|index)\b)|\s-(?:dnsname|eku|expiringindays|sslserverauthentication|codesigningcert|include|exclude|filter)\b",
+        )
+        .expect("fixed pattern")
+    });
+    static NAMED: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?i)\bcert:[\\/]\w+[\\/]\w+[\\/][0-9a-f]{40}").expect("fixed pattern"));
+    // Behind the store certutil takes which certificate; a redirection is none.
+    static CALL: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)\bcertutil(?:\.exe)?\b.*?[-/](?:view)?store\b([^|<>&]*?)(?:\s[12])?\s*(?:$|[|<>&])")
+            .expect("fixed pattern")
+    });
+    let named = CALL.captures(text).is_some_and(|parts| {
+        parts[1].split_whitespace().filter(|word| !word.starts_with(['-', '/'])).count() > 1
+    });
+    named || FILTER.is_match(text) || NAMED.is_match(text)
 }
 
 /// The store that a path of PowerShell names: `Cert:\LocalMachine\Root`, `Certificate::CurrentUser\My`.
@@ -101,9 +132,27 @@ impl Places {
         }
         for (at, line) in page.lines.iter().enumerate() {
             let short = line.len() < 1000;
-            if short && let Some((account, store)) = call(line).or_else(|| path(line)) {
+            // A prompt before the end of a list: somebody has cut it, or stopped it.
+            if short
+                && is_prompt(line)
+                && let Some(begun) = self.open.take()
+            {
+                self.part(begun, CUT);
+            }
+            if is_rule(line) {
+                self.open.get_or_insert(line_number(page.number(at)));
+            } else if line.starts_with("CertUtil:") {
+                self.open = None;
+            }
+            // certutil's last line names its verb as a call does.
+            let ended = line.starts_with("CertUtil:");
+            let asked = (short && !ended).then(|| call(line).or_else(|| path(line))).flatten();
+            if asked.is_some() && selects(line) {
+                self.part(line_number(page.number(at)), SELECTED);
+            }
+            if let Some((account, store)) = asked {
                 self.places.push(Place { at, account, store });
-            } else if short && is_prompt(line) {
+            } else if ended || short && is_prompt(line) {
                 self.places.push(Place { at, account: StoreAccount::Unknown, store: String::new() });
             } else if let Some(store) = heading(page, at) {
                 // The call right above says whose store it is; the heading itself does not.
@@ -113,6 +162,23 @@ impl Places {
                 };
                 self.places.push(Place { at, account, store });
             }
+        }
+    }
+
+    /// Notes that what a file shows from a line on is a part of a store.
+    fn part(&mut self, line: Option<u32>, why: &'static str) {
+        if self.parts.len() < PARTS {
+            self.parts.push((line, why));
+        }
+    }
+
+    /// States which stores are shown in part, at the end of the file.
+    pub(super) fn finish(mut self, found: &mut Found) {
+        if let Some(begun) = self.open.take() {
+            self.part(begun, CUT);
+        }
+        for (line, why) in self.parts {
+            found.fact(line, None, Statement::PartOfStore { why: why.into() });
         }
     }
 

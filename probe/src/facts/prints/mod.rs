@@ -82,12 +82,14 @@ impl Prints {
             || synchronization::record(record, found, self)
             || iis::record(record, found)
             || server(record, found)
+            || version(record, found)
             || services::record(record, found)
     }
 
     /// Hands over what had to wait.
     pub(super) fn finish(self, found: &mut Found, scanner: &mut Scanner) {
-        let Prints { dates, mut waiting, .. } = self;
+        let Prints { dates, mut waiting, places } = self;
+        places.finish(found);
         waiting.sort_by_key(|waiting| waiting.line);
         for Waiting { line, mut statement, when, valid, failure } in waiting {
             let (time, zone) = dates.read(&when).map_or((None, None), |(time, zone)| (Some(time), zone));
@@ -203,6 +205,21 @@ fn server(record: &Record, found: &mut Found) -> bool {
     };
     found.kind(Kind::ServerVersion);
     found.fact(record.line, None, Statement::ServerName { name: shown(name, 260) });
+    true
+}
+
+/// `(Get-WsusServer).Version` as PowerShell prints a version. `$PSVersionTable.PSVersion` has the same form, and its number
+/// is no Windows'.
+fn version(record: &Record, found: &mut Found) -> bool {
+    let parts = ["Major", "Minor", "Build", "Revision"].map(|name| record.get(name));
+    let [Some(major), Some(minor), Some(build), Some(revision)] = parts else { return false };
+    let version = format!("{major}.{minor}.{build}.{}", revision.trim_start_matches('-'));
+    let windows = matches!((major, minor), ("6", "1" | "2" | "3") | ("10", "0"));
+    if !windows || !super::server::is_version(&version) {
+        return false;
+    }
+    found.kind(Kind::ServerVersion);
+    found.fact(record.line, None, Statement::ServerVersion { version });
     true
 }
 

@@ -112,12 +112,25 @@ pub(super) fn record(record: &Record, found: &mut Found) -> bool {
         return false;
     }
     found.kind(Kind::Services);
+    // `.` is the machine that was asked on.
+    let machine = record.some("PSComputerName").or(record.some("MachineName"));
+    if let Some(machine) = machine.filter(|name| !matches!(*name, "." | "localhost")) {
+        of_machine(record.line, machine, found);
+    }
     if is_kept(name) {
         let start = record.get("StartType").or(record.get("StartMode")).unwrap_or_default();
         let (name, state, start) = (shown(name, 100), state_of(state), start_of(start));
         found.fact(record.line, None, Statement::Service { name, state, start });
     }
     true
+}
+
+/// Names the machine whose services are printed, once.
+fn of_machine(line: Option<u32>, name: &str, found: &mut Found) {
+    let statement = Statement::ServerName { name: shown(name, 260) };
+    if !found.facts.iter().any(|known| known.statement == statement) {
+        found.fact(line, None, statement);
+    }
 }
 
 /// What `sc` has said of one service so far.
@@ -157,6 +170,22 @@ pub(super) fn read(page: &mut Page, found: &mut Found, _: &mut Prints) {
         Regex::new(r#"(?i)\bGet-WebAppPoolState\s+(?:-Name\s+)?["']?([A-Za-z0-9_ .-]+?)["']?\s*$"#)
             .expect("fixed pattern")
     });
+    static ELSEWHERE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?i)\bGet-Service\b.*\s-(?:ComputerName|Cn)[\s:]+["']?([A-Za-z0-9_.-]+)|\bsc(?:\.exe)?\s+\\\\([A-Za-z0-9_.-]+)\s+q"#,
+        )
+        .expect("fixed pattern")
+    });
+    for at in 0..page.lines.len() {
+        let line = &page.lines[at];
+        if line.len() < 400
+            && (line.contains("Get-Service") || line.contains(r"\\"))
+            && let Some(parts) = ELSEWHERE.captures(line)
+            && let Some(name) = parts.get(1).or(parts.get(2))
+        {
+            of_machine(line_number(page.number(at)), name.as_str(), found);
+        }
+    }
     let mut open: Option<Open> = None;
     let mut asked =
         found.command.as_deref().and_then(|command| ASKED.captures(command)).map(|name| name[1].to_string());

@@ -71,10 +71,16 @@ pub(super) fn record(record: &Record, found: &mut Found, prints: &mut Prints) ->
     if record.has("SynchronizeAutomatically") {
         found.kind(Kind::Schedule);
         for (line, name, value) in record.fields() {
-            if let Some(property) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(name)) {
+            if let Some(property_name) = KEPT.iter().find(|kept| kept.eq_ignore_ascii_case(name)) {
                 prints.dates.learn(value);
-                let (property, value) = ((*property).to_string(), shown(value, 100));
-                found.fact(line, None, Statement::Subscription { property, value });
+                let (property, printed) = ((*property_name).to_string(), shown(value, 100));
+                let statement = Statement::Subscription { property, value: printed };
+                // The year 1 stands for no date.
+                if *property_name == "LastSynchronizationTime" && !value.contains("0001") {
+                    prints.wait(line, statement, value);
+                } else {
+                    found.fact(line, None, statement);
+                }
             }
         }
         return true;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::{Given, Seen, With, cause, place};
 use super::{Walked, walked};
 use crate::diagnosis::{Role, Severity};
-use crate::facts::{Fact, RegistryValue, ServiceState, Statement, is_user_proxy_key};
+use crate::facts::{Fact, RegistryValue, Servers, ServiceState, Statement, is_user_proxy_key};
 
 /// The service of the Windows Internal Database.
 const INTERNAL_DATABASE: &str = "MSSQL$MICROSOFT##WID";
@@ -88,22 +88,49 @@ fn part(seen: &Seen, service: &str) -> Option<Part> {
         RegistryValue::Text { value } => Some(value.trim()),
         _ => None,
     });
+    // A console's table cuts the name off.
+    let internal = is(INTERNAL_DATABASE) || is_cut_from(service, INTERNAL_DATABASE);
     let named = match database {
-        Some(name) if name.to_ascii_uppercase().contains("##WID") => is(INTERNAL_DATABASE),
+        Some(name) if name.to_ascii_uppercase().contains("##WID") => internal,
         // A named instance; one on another machine is none of this server's services.
         Some(name) => match name.rsplit_once('\\') {
             Some((_, instance)) => is(&format!("MSSQL${instance}")),
             None => is("MSSQLSERVER"),
         },
-        None => is(INTERNAL_DATABASE),
+        None => internal,
     };
     named.then_some(Part::Database)
+}
+
+/// Whether `name` is `whole`, cut off at its end and long enough to be no other's.
+fn is_cut_from(name: &str, whole: &str) -> bool {
+    const ENOUGH: usize = "MSSQL$MIC".len();
+    let kept = name.trim_end_matches(['.', '…']);
+    kept.len() < name.len()
+        && kept.len() >= ENOUGH
+        && whole.get(..kept.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(kept))
+}
+
+/// A database's service that runs, where which of them is WSUS' is not told.
+fn another_database<'a>(seen: &Seen<'a>, stopped: &str) -> Option<&'a str> {
+    if seen.facts.registry(r"\Update Services\Server\Setup", "SqlServerName").is_some() {
+        return None;
+    }
+    seen.facts.all().iter().find_map(|fact| match &fact.statement {
+        Statement::Service { name, state: ServiceState::Running, .. }
+            if name.to_ascii_uppercase().starts_with("MSSQL") && !name.eq_ignore_ascii_case(stopped) =>
+        {
+            Some(name.as_str())
+        }
+        _ => None,
+    })
 }
 
 /// Services and the application pool that stand still.
 fn services(seen: &Seen, given: &mut Given) {
     // What runs by another printout is a contradiction, which is told by itself.
     let running = running(seen);
+    let servers = Servers::new(seen.facts.all());
     for fact in seen.facts.all() {
         let (name, state, start) = match &fact.statement {
             Statement::Service { name, state, start } => (name.as_str(), *state, start.as_str()),
@@ -127,13 +154,22 @@ fn services(seen: &Seen, given: &mut Given) {
                  synchronization does not go through it"
             }
         };
-        let says = format!("{name} is stopped on this server{start}: {why}.");
+        let of = servers.all.iter().find(|one| one.files.contains(&fact.source.file.as_str()));
+        let on = of.map_or("this server", |server| server.name);
+        let mut says = format!("{name} is stopped on {on}{start}: {why}.");
+        let other = another_database(seen, name).filter(|_| part == Part::Database);
+        if let Some(other) = other {
+            says.push_str(&format!(
+                " {other} runs there, and which of them is the database of WSUS was not handed over."
+            ));
+        }
         let found = cause("config/service-stopped", name, says, vec![fact.id.clone()]);
         let since = seen.facts.succeeded_after(fact);
         given.add(match part {
             Part::Web => found.role(Role::Note).severity(Severity::Warning),
             // A run that succeeded since says that it was started again.
             _ if since => found.possible().role(Role::Note).severity(Severity::Info),
+            _ if other.is_some() => found.possible(),
             // The walk asks the way to the source, and nothing of this server's services.
             _ => found.likely(),
         });
@@ -248,6 +284,44 @@ mod tests {
         assert!(ids(&judge(&evidence)).is_empty());
         service(&mut evidence, "MSSQL$SUS", ServiceState::Stopped);
         assert_eq!(judge(&evidence).verdict, Verdict::Faulty);
+    }
+
+    #[test]
+    fn a_name_that_a_table_cut_off_is_the_internal_database_s() {
+        for (name, stopped) in
+            [("MSSQL$MICROSOFT...", true), ("MSSQL$...", false), ("MSSQL$SHAREPOINT", false)]
+        {
+            let mut evidence = healthy();
+            service(&mut evidence, name, ServiceState::Stopped);
+            assert_eq!(ids(&judge(&evidence)).contains(&"config/service-stopped"), stopped, "{name}");
+        }
+    }
+
+    #[test]
+    fn beside_another_database_that_runs_it_is_possible_alone() {
+        let mut evidence = healthy();
+        service(&mut evidence, "MSSQL$MICROSOFT##WID", ServiceState::Stopped);
+        service(&mut evidence, "MSSQLSERVER", ServiceState::Running);
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "config/service-stopped").confidence, Confidence::Possible);
+        assert_eq!(diagnosis.verdict, Verdict::Undetermined);
+        let key = r"HKLM\SOFTWARE\Microsoft\Update Services\Server\Setup";
+        let value = RegistryValue::Text { value: "MICROSOFT##WID".into() };
+        let name = "SqlServerName".into();
+        utc(&mut evidence, "setup.reg", "", Statement::Registry { key: key.into(), name, value });
+        assert_eq!(judge(&evidence).verdict, Verdict::Faulty);
+    }
+
+    #[test]
+    fn the_services_of_a_machine_that_is_named_are_said_to_be_its() {
+        let mut evidence = healthy();
+        service(&mut evidence, "WsusService", ServiceState::Stopped);
+        utc(&mut evidence, "services.txt", "", Statement::ServerName { name: "WSUS9".into() });
+        assert!(the(&judge(&evidence), "config/service-stopped").says.contains("stopped on WSUS9"));
+        // Beside files of another server they are none of the one that is judged.
+        let file = evidence.facts[0].source.file.clone();
+        utc(&mut evidence, &file, "", Statement::ServerName { name: "WSUS1".into() });
+        assert_eq!(ids(&judge(&evidence)), ["input/contradictory"]);
     }
 
     #[test]

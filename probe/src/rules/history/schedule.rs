@@ -36,10 +36,14 @@ fn never_succeeded(seen: &Seen, given: &mut Given) {
             _ => None,
         })
         .collect();
-    let never = runs.iter().find(|(_, result)| *result == SyncResult::NeverRun);
+    // In a history with a run that came to an end it is the one that still runs.
+    let ended = runs.iter().any(|(_, result)| matches!(result, SyncResult::Failed | SyncResult::Canceled));
+    let never = runs.iter().find(|(_, result)| *result == SyncResult::NeverRun && !ended);
     let year_one = seen.facts.subscription("LastSynchronizationTime").filter(|(_, value)| is_year_one(value));
-    let failed: Vec<&Fact> =
+    let mut failed: Vec<&Fact> =
         runs.iter().filter(|(_, result)| *result == SyncResult::Failed).map(|(fact, _)| *fact).collect();
+    // The API gives the newest first.
+    failed.sort_by_key(|fact| fact.time);
     let found = match (never, year_one, failed.as_slice()) {
         (Some((fact, _)), ..) => note(
             "history/never-succeeded",
@@ -108,6 +112,7 @@ fn stale(seen: &Seen, given: &mut Given) {
         // A failure that came after it says more.
         _ => return,
     };
+    by_hand(seen, now, last, given);
     if let (Some(last), Some((interval, mut because))) = (last, interval(seen))
         && let Some(at) = last.time
     {
@@ -115,8 +120,12 @@ fn stale(seen: &Seen, given: &mut Given) {
         let age = now.duration_since(at);
         if age > interval + MARGIN + zone {
             because.insert(0, last.id.clone());
+            let of = match &last.statement {
+                Statement::Subscription { .. } => "LastSynchronizationTime lies",
+                _ => "The last success on record ended",
+            };
             let says = format!(
-                "The last success on record ended{}, {} before {now}; the schedule wants one every {}.",
+                "{of}{}, {} before {now}; the schedule wants one every {}.",
                 when(last),
                 hours(age),
                 hours(interval)
@@ -135,6 +144,27 @@ fn stale(seen: &Seen, given: &mut Given) {
         );
         given.add(note("history/stale", &fact.source.file, says, vec![fact.id.clone()]).likely());
     }
+}
+
+/// Nothing synchronizes by itself, and nobody has for a month.
+fn by_hand(seen: &Seen, now: jiff::Timestamp, last: Option<&Fact>, given: &mut Given) {
+    let Some((manual, value)) = seen.facts.subscription("SynchronizeAutomatically") else { return };
+    let Some((last, at)) = last.and_then(|last| Some((last, last.time?))) else { return };
+    let age = now.duration_since(at);
+    if !value.eq_ignore_ascii_case("false") || age <= MONTH {
+        return;
+    }
+    given.open(
+        "Who starts synchronization?",
+        format!(
+            "It runs by hand alone (SynchronizeAutomatically = False, {}), and the last one on record lies {} before {now}: that \
+             is no failure, and nothing new arrives meanwhile.",
+            manual.source.file,
+            hours(age)
+        ),
+        "start one and see how it ends: (Get-WsusServer).GetSubscription().StartSynchronization()",
+        vec![manual.id.clone(), last.id.clone()],
+    );
 }
 
 fn hours(time: SignedDuration) -> String {
@@ -247,6 +277,50 @@ mod tests {
         assert_eq!(the(&judge(&evidence), "history/never-succeeded").confidence, Confidence::Likely);
         utc(&mut evidence, "history.txt", "2026-06-13T03:00:00Z", run(SyncResult::Succeeded, None));
         assert_eq!(ids(&judge(&evidence)), ["history/failing"]);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_beside_failed_ones_is_not_never() {
+        let mut evidence = healthy();
+        utc(&mut evidence, "history.txt", "2026-06-15T03:00:00Z", run(SyncResult::Failed, None));
+        utc(&mut evidence, "history.txt", "", run(SyncResult::NeverRun, None));
+        assert_eq!(ids(&judge(&evidence)), ["history/failing"]);
+        // The newest stands first in the API's list, and is told last.
+        utc(&mut evidence, "history.txt", "2026-06-14T03:00:00Z", run(SyncResult::Failed, None));
+        let diagnosis = judge(&evidence);
+        let says = &the(&diagnosis, "history/never-succeeded").says;
+        assert!(says.contains("from 2026-06-14T03:00:00Z to 2026-06-15T03:00:00Z"), "{says}");
+    }
+
+    #[test]
+    fn the_subscription_s_own_last_time_is_compared_with_its_schedule() {
+        for (time, stale) in [("2026-06-01T03:00:00Z", true), ("2026-06-15T03:00:00Z", false)] {
+            let mut evidence = nightly();
+            let statement = Statement::Subscription {
+                property: "LastSynchronizationTime".into(),
+                value: "as printed".into(),
+            };
+            let last = utc(&mut evidence, "subscription.txt", time, statement);
+            let diagnosis = judge(&evidence);
+            assert_eq!(ids(&diagnosis).contains(&"history/stale"), stale, "{time}");
+            if stale {
+                assert!(the(&diagnosis, "history/stale").because.contains(&last));
+            }
+        }
+    }
+
+    #[test]
+    fn by_hand_alone_is_a_question_once_nobody_has_for_a_month() {
+        let asked = |time: &str| {
+            let mut evidence = nightly();
+            subscription(&mut evidence, "SynchronizeAutomatically", "False");
+            utc(&mut evidence, "history.txt", time, run(SyncResult::Succeeded, None));
+            let diagnosis = judge(&evidence);
+            assert!(ids(&diagnosis).is_empty(), "{:?}", ids(&diagnosis));
+            diagnosis.unknown.iter().any(|open| open.question.contains("Who starts"))
+        };
+        assert!(asked("2025-01-31T03:00:00Z"));
+        assert!(!asked("2026-06-01T03:00:00Z"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) fn unusable(seen: &Seen, own: &Own, given: &mut Given) {
                     "{} was taken for the client, at TLS 1.2 alone; by default Windows Servers take TLS 1.0 and 1.1 in answer too.",
                     who(own.offer)
                 ),
-                "hand over the server's version (`(Get-WsusServer).Version` or `winver`) and its SCHANNEL registry",
+                "hand over the server's version (`(Get-WsusServer).Version` or `systeminfo`) and its SCHANNEL registry",
                 because,
             );
         }

@@ -143,7 +143,7 @@ fn which_windows(seen: &Seen, given: &mut Given) {
             "What these settings leave depends on the Windows; {} was taken.",
             seen.client.client.profile.name
         ),
-        "hand over the output of `(Get-WsusServer).Version`, or of `winver`",
+        "hand over the output of `(Get-WsusServer).Version`, or of `systeminfo`",
         because,
     );
 }

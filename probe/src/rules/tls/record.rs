@@ -104,7 +104,7 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
                 "Only Windows Server 2012 and 2012 R2 lack TLS 1.2 for synchronization without an update; elsewhere the \
                  absence of these lines proves nothing."
                     .into(),
-                "hand over the output of `(Get-WsusServer).Version`, or of `winver`",
+                "hand over the output of `(Get-WsusServer).Version`, or of `systeminfo`",
                 vec![fact.id.clone()],
             );
         }
@@ -231,9 +231,11 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
     because.extend(synchronized.map(|f| f.id.clone()));
     let walked = seen.needed().any(|p| p.works());
     let role = if walked || synchronized.is_some() { Role::Note } else { Role::Cause };
+    let by_web = matches!(&import.statement, Statement::LogFailure { process, .. } if process == "w3wp");
     let says = format!(
-        "Only the import path failed ({}, logged by w3wp){}: .NET there begins with TLS 1.0.",
+        "Only the import path failed ({}{}){}: .NET begins with TLS 1.0 there where nothing tells it otherwise.",
         import.source.file,
+        if by_web { ", logged by w3wp" } else { "" },
         if synchronized.is_some() { ", and the service's own synchronization succeeded" } else { "" }
     );
     let found = finding("tls/dotnet-strong-crypto", role, Confidence::Likely, subject, says, because);

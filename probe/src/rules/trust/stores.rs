@@ -78,7 +78,15 @@ fn same_name(one: &str, other: &str) -> bool {
 fn intermediates_among_roots(seen: &Seen, given: &mut Given) {
     let mut by_file: Vec<(&str, Vec<Stored>)> = Vec::new();
     let machine = roots(seen, StoreAccount::Machine).filter(|one| one.store.eq_ignore_ascii_case("Root"));
-    for one in machine.filter(|one| !one.issuer.is_empty() && !same_name(one.subject, one.issuer)) {
+    // What another one issued for a root that lies there itself is a cross-certificate of it, and hides nothing.
+    let own: Vec<&str> = roots(seen, StoreAccount::Machine)
+        .filter(|one| same_name(one.subject, one.issuer))
+        .map(|one| one.subject)
+        .collect();
+    let crossed = |one: &Stored| own.iter().any(|root| same_name(root, one.subject));
+    for one in
+        machine.filter(|one| !one.issuer.is_empty() && !same_name(one.subject, one.issuer) && !crossed(one))
+    {
         let file = one.fact.source.file.as_str();
         match by_file.iter_mut().find(|(known, _)| *known == file) {
             Some((_, list)) => list.push(one),
@@ -92,14 +100,13 @@ fn intermediates_among_roots(seen: &Seen, given: &mut Given) {
             .map(|one| format!("\"{}\", issued by \"{}\"", one.subject, one.issuer))
             .collect();
         let says = format!(
-            "{file} shows {} among this machine's trusted roots that {} no root: {}. That widens what the machine trusts, and \
+            "{file} shows {} among this machine's trusted roots that another one issued: {}. That widens what the machine trusts, and \
              hides where a chain is incomplete.",
             if list.len() == 1 {
                 "a certificate".to_string()
             } else {
                 format!("{} certificates", list.len())
             },
-            if list.len() == 1 { "is" } else { "are" },
             shown.join("; ")
         );
         let because = list.iter().take(20).map(|one| one.fact.id.clone()).collect();
@@ -122,6 +129,11 @@ fn not_trusted<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
 
 /// A whole printout of this machine's roots without one that Microsoft's update hosts end in.
 fn microsoft_root_missing(seen: &Seen, given: &mut Given) {
+    // What was cut, or asked for by name, may hold it elsewhere.
+    let part = |one: &Stored| seen.facts.is_part_of_a_store(&one.fact.source.file);
+    if roots(seen, StoreAccount::Machine).any(|one| part(&one)) {
+        return;
+    }
     let from_microsoft = seen.needed().any(|path| is_microsoft_host(&path.info.target.host));
     let listed: Vec<Stored> = roots(seen, StoreAccount::Machine).collect();
     let whole = listed.iter().filter(|one| one.store.eq_ignore_ascii_case("Root")).count() >= WHOLE;
@@ -183,6 +195,7 @@ fn user_store_only(seen: &Seen, path: &PathSeen, observation: &str, chain: &Chai
     if machine.is_empty() || there {
         return;
     }
+    let part = machine.iter().any(|one| seen.facts.is_part_of_a_store(&one.fact.source.file));
     let subject = path.subject();
     let says = format!(
         "The chain of {subject} leads to \"{wanted}\", which lies among the user's trusted roots ({}) and not among the machine's \
@@ -192,7 +205,11 @@ fn user_store_only(seen: &Seen, path: &PathSeen, observation: &str, chain: &Chai
     let mut because = vec![observation.to_string(), user.fact.id.clone(), machine[0].fact.id.clone()];
     let failure = not_trusted(seen);
     because.extend(failure.map(|fact| fact.id.clone()));
-    let found = cause("trust/user-store-only", &subject, says, because).likely();
+    let mut found = cause("trust/user-store-only", &subject, says, because).likely();
+    if part {
+        found.says.push_str(" Of the machine's roots a part alone was printed: it may lie among the others.");
+        found = found.possible();
+    }
     let fails = chain.end != ChainEnd::Trusted || failure.is_some();
     given.add(if fails { found } else { found.role(Role::Note).severity(Severity::Warning) });
 }
@@ -265,6 +282,36 @@ mod tests {
         assert_eq!((found.role, found.confidence), (Role::Cause, Confidence::Likely));
         assert!(found.because.contains(&blocked) && found.because.contains(&failed));
         assert_eq!(diagnosis.verdict, Verdict::Faulty);
+    }
+
+    #[test]
+    fn a_cross_certificate_of_a_root_that_lies_there_hides_nothing() {
+        let mut evidence = healthy();
+        put(&mut evidence, StoreAccount::Machine, "Root", "CN=New Root", "CN=Old Root");
+        assert_eq!(ids(&judge(&evidence)), ["trust/intermediate-in-root-store"]);
+        put(&mut evidence, StoreAccount::Machine, "Root", "CN=New Root", "CN=New Root");
+        assert!(ids(&judge(&evidence)).is_empty());
+    }
+
+    fn cut(evidence: &mut Evidence, file: &str) {
+        utc(evidence, file, "", Statement::PartOfStore { why: "it was cut".into() });
+    }
+
+    #[test]
+    fn what_is_not_in_a_part_of_a_store_may_be_in_it() {
+        let mut evidence = healthy();
+        roots(&mut evidence, &OTHERS);
+        utc(&mut evidence, "log", "2026-06-15T01:00:00Z", failure("WsusService", LoggedFailure::NotTrusted));
+        assert_eq!(judge(&evidence).verdict, Verdict::Faulty);
+        cut(&mut evidence, "Machine-Root.txt");
+        let diagnosis = judge(&evidence);
+        assert!(!ids(&diagnosis).contains(&"trust/microsoft-root-missing"));
+        assert_ne!(diagnosis.verdict, Verdict::Faulty);
+        let (mut evidence, name) = untrusted();
+        put(&mut evidence, StoreAccount::User, "Root", &name, &name);
+        roots(&mut evidence, &["another"]);
+        cut(&mut evidence, "Machine-Root.txt");
+        assert_eq!(the(&judge(&evidence), "trust/user-store-only").confidence, Confidence::Possible);
     }
 
     #[test]

@@ -153,7 +153,9 @@ fn wrong<'a>(
         let elsewhere = !bound.store.is_empty()
             && !bound.store.eq_ignore_ascii_case("MY")
             && !bound.store.eq_ignore_ascii_case("(null)");
-        let listed = machine.first().filter(|_| !elsewhere)?;
+        // Nor does a part of the store.
+        let part = machine.iter().any(|one| seen.facts.is_part_of_a_store(&one.fact.source.file));
+        let listed = machine.first().filter(|_| !elsewhere && !part)?;
         let says = format!(
             "The certificate bound to {endpoint} ({}) is not among those of the machine's Personal store ({}).",
             bound.certificate, listed.fact.source.file
@@ -269,6 +271,16 @@ mod tests {
             assert!(found.because.contains(&binding));
             assert_eq!((found.role, diagnosis.verdict), (Role::Note, Verdict::Degraded));
         }
+    }
+
+    #[test]
+    fn a_part_of_the_store_does_not_say_that_a_certificate_is_not_there() {
+        let mut evidence = server();
+        bind(&mut evidence, "0.0.0.0:8531", OLD);
+        hold(&mut evidence, NEW, YEAR.0, YEAR.1, Some(true));
+        assert_eq!(ids(&judge(&evidence)), ["wsus/binding-certificate"]);
+        utc(&mut evidence, "my.txt", "", Statement::PartOfStore { why: "it was cut".into() });
+        assert!(ids(&judge(&evidence)).is_empty());
     }
 
     #[test]
