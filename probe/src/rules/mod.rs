@@ -336,6 +336,7 @@ pub(crate) mod tests {
             "installed-update",
             "service",
             "app-pool",
+            "pool-setting",
             "iis-binding",
             "iis-access",
             "ssl-binding",
