@@ -42,6 +42,8 @@ fn pages(
         registry.read(&mut page, found);
         super::registry::objects(&mut page, &items, found);
         suites.read(&mut page, &items, found);
+        // What an event quotes is not what its server printed.
+        events.read(&mut page, &items, scanner);
         // An error first: the empty properties that follow it say nothing more.
         powershell::read(&mut page, found);
         config::read(&mut page, &items, found);
@@ -50,7 +52,6 @@ fn pages(
         resolve::read(&mut page, &items, found);
         server::read(&mut page, &items, found);
         prints.read(&mut page, &items, found);
-        events.read(&mut page, &items, scanner);
         manager::lines(&mut page, scanner);
         entries(&page, scanner);
         broken(&page, scanner, &mut pairs);

@@ -522,7 +522,7 @@ fn unknown(out: &mut Out, report: &Report) {
 type Counted = (&'static str, &'static str, fn(&Statement) -> bool);
 
 /// What a file may hold several of.
-const COUNTED: [Counted; 13] = [
+const COUNTED: [Counted; 17] = [
     ("a service", "services", |s| matches!(s, Statement::Service { .. })),
     ("an application pool", "application pools", |s| matches!(s, Statement::AppPool { .. })),
     ("an installed update", "installed updates", |s| matches!(s, Statement::InstalledUpdate { .. })),
@@ -538,6 +538,10 @@ const COUNTED: [Counted; 13] = [
     ("a source that was not collected", "sources that were not collected", |s| {
         matches!(s, Statement::NotCollected { .. })
     }),
+    ("a kind of failure", "kinds of failures", |s| matches!(s, Statement::LogFailure { .. })),
+    ("a kind of event", "kinds of events", |s| matches!(s, Statement::Event { .. })),
+    ("a change", "changes", |s| matches!(s, Statement::Change { .. })),
+    ("a kind of answer of IIS", "kinds of answers of IIS", |s| matches!(s, Statement::IisAnswer { .. })),
 ];
 
 /// What was handed over, file by file: how much of it is used, and the last run that it records.
@@ -576,13 +580,6 @@ fn handed_over(out: &mut Out, report: &Report) {
         if registry > 0 {
             parts.push(format!("{registry} values of the registry"));
         }
-        for (one, several, wanted) in COUNTED {
-            match count(wanted) {
-                0 => {}
-                1 => parts.push(one.into()),
-                many => parts.push(format!("{many} {several}")),
-            }
-        }
         for fact in here() {
             let part = match &fact.statement {
                 Statement::Log { lines, .. } => format!("a log of {lines} lines"),
@@ -610,17 +607,13 @@ fn handed_over(out: &mut Out, report: &Report) {
                 parts.push(part);
             }
         }
-        let failures = count(|s| matches!(s, Statement::LogFailure { .. }));
-        if failures > 0 {
-            parts.push(format!("{failures} kinds of failures"));
+        for (one, several, wanted) in COUNTED {
+            match count(wanted) {
+                0 => {}
+                1 => parts.push(one.into()),
+                many => parts.push(format!("{many} {several}")),
+            }
         }
-        let told = [
-            (count(|s| matches!(s, Statement::Event { .. })), "kinds of events"),
-            (count(|s| matches!(s, Statement::Change { .. })), "changes"),
-            (count(|s| matches!(s, Statement::IisAnswer { .. })), "kinds of answers of IIS"),
-            (count(|s| matches!(s, Statement::InstalledUpdate { .. })), "installed updates"),
-        ];
-        parts.extend(told.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
         let runs = here().filter_map(|f| match &f.statement {
             Statement::LogSync { event: SyncEvent::Succeeded, .. } => Some((f, "succeeded")),
             Statement::LogSync { event: SyncEvent::Failed, .. } => Some((f, "failed")),
@@ -652,7 +645,12 @@ fn facts(out: &mut Out, report: &Report) {
     }
     out.heading("FACTS");
     for fact in &report.facts {
-        let says = serde_json::to_value(&fact.statement).map(|value| flat(&value)).unwrap_or_default();
+        let says = serde_json::to_value(&fact.statement).map(|mut value| {
+            // Whether maps keep their order is a feature that any dependency may turn on.
+            value.sort_all_objects();
+            flat(&value)
+        });
+        let says = says.unwrap_or_default();
         out.prose(PLAIN, "  ", &format!("{}  {}", place(report, &fact.id), clean(&says)));
     }
 }

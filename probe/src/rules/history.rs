@@ -97,6 +97,11 @@ fn console(seen: &Seen, given: &mut Given) {
 fn elsewhere(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
         let Statement::Elsewhere { part, excerpt } = &fact.statement else { continue };
+        // Another part says nothing of it where the server's own record does.
+        let told = matches!(seen.facts.last_run(), LastRun::One(_));
+        if told && !matches!(part, ElsewherePart::ServiceStart | ElsewherePart::Database) {
+            continue;
+        }
         // A lost database is a finding of its own.
         if *part == ElsewherePart::Database && given.findings.iter().any(|f| f.because.contains(&fact.id)) {
             continue;
@@ -376,6 +381,13 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "Who refused the connection?",
                 "a stopped service, a wrong port and a rejecting firewall all write this text",
                 "wsusprobe check of the source from this server",
+            ),
+            LoggedFailure::HttpStatus { code: 407 } if seen.facts.flag("UseProxy").is_some() => (
+                "Which credentials does the proxy want?",
+                "407 comes from a proxy and never from WSUS or IIS; whether it takes those that WSUS has stored, and of that kind, \
+                 does not show",
+                "wsusprobe on this server, with --proxy-user and the user that WSUS has stored; and this server's requests in \
+                 the proxy's log",
             ),
             LoggedFailure::HttpStatus { code: 407 } => (
                 "Which credentials does the proxy want?",

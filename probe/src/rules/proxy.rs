@@ -6,13 +6,15 @@ use crate::evidence::{
     AuthStage, Broken, CertificateSeen, ChainSeen, DialAnswer, HelloAnswer, Looks, NameFit, Observation,
     Outcome, PathRole, ProxyAnswer, ProxyAuth, SocksRefusal, question,
 };
+use crate::facts::{LoggedFailure, synchronizes};
 use crate::settings::{ProxyHop, ProxyKind};
 use crate::trust::is_private_pki_host;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["config"];
+pub(super) const FACTS: &[&str] = &["config", "log-failure", "log-sync", "sync-run"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
+    on_record(seen, given);
     for path in seen.needed() {
         let Some(hop) = &path.info.proxy else { continue };
         let mut mine = Given::default();
@@ -49,6 +51,32 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             given.add(if stated { found } else { found.likely() });
         }
         given.unknown.extend(mine.unknown);
+    }
+}
+
+/// A 407 that the service itself logged, where no walk of ours met the proxy: only a proxy says it, and the configuration
+/// tells whether WSUS answers it at all.
+fn on_record(seen: &Seen, given: &mut Given) {
+    let facts = &seen.facts;
+    let met = |path: &PathSeen| path.own.iter().any(|o| matches!(o.outcome, Outcome::Proxy { .. }));
+    let proxied = seen.needed().find(|path| path.info.proxy.is_some());
+    let Some(path) = proxied.filter(|_| !seen.needed().any(met)) else { return };
+    let logged = facts.failures().into_iter().rev().find(|one| {
+        *one.failure == LoggedFailure::HttpStatus { code: 407 }
+            && synchronizes(one.process)
+            && !one.process.is_empty()
+            && !facts.succeeded_after(one.fact)
+    });
+    let Some(logged) = logged else { return };
+    let hop = path.hop_subject();
+    // Without a password where it is set to send one, the configuration's own rule says so.
+    if let Some((fact, true)) = facts.flag("AnonymousProxyAccess") {
+        let because = vec![logged.fact.id.clone(), fact.id.clone()];
+        let says = format!(
+            "The service met 407, which only a proxy says; {hop} is the one that it is set to use, and it is set to send no \
+             credentials (AnonymousProxyAccess = True)."
+        );
+        given.add(cause("proxy/auth-required", &hop, says, because).likely());
     }
 }
 
