@@ -323,6 +323,23 @@ fn a_failure_that_a_success_followed_is_not_the_last_run_s() {
 }
 
 #[test]
+fn without_times_a_console_s_lines_are_in_no_order() {
+    // The newest stands first, and its time could not be read.
+    let mut evidence = healthy();
+    let bad = utc(&mut evidence, "events.txt", "", sync(SyncEvent::Failed));
+    let good = utc(&mut evidence, "events.txt", "", sync(SyncEvent::Succeeded));
+    let diagnosis = judge(&evidence);
+    assert!(ids(&diagnosis).is_empty());
+    let open = diagnosis.unknown.iter().find(|open| open.question.contains("succeed or fail")).expect("it");
+    assert!(open.because.contains(&bad) && open.because.contains(&good));
+    // A log's are.
+    let log = Statement::Log { lines: 9, startup: None, schannel: false };
+    utc(&mut evidence, "events.txt", "", log);
+    let diagnosis = judge(&evidence);
+    assert!(!diagnosis.unknown.iter().any(|open| open.question.contains("succeed or fail")));
+}
+
+#[test]
 fn a_later_success_answers_whether_synchronization_fails() {
     let elsewhere = Statement::Elsewhere {
         part: crate::facts::ElsewherePart::ConfigurationManager,
