@@ -323,6 +323,34 @@ fn a_failure_that_a_success_followed_is_not_the_last_run_s() {
 }
 
 #[test]
+fn of_several_failures_the_one_before_the_run_s_end_is_its_own() {
+    let name = LoggedFailure::NameNotResolved { host: "sws.update.microsoft.com".into() };
+    let mut evidence = healthy();
+    // The newest stands first.
+    let failed = utc(&mut evidence, "events.csv", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
+    let new = utc(&mut evidence, "events.csv", "2026-06-15T01:00:00Z", failure("", LoggedFailure::Timeout));
+    let old = utc(&mut evidence, "events.csv", "2026-06-10T01:00:00Z", failure("", name));
+    assert_eq!(the(&judge(&evidence), "history/failing").because, [failed.clone(), new.clone()]);
+    // Without their times neither is.
+    for fact in evidence.facts.iter_mut().filter(|fact| fact.id == new || fact.id == old) {
+        fact.time = None;
+    }
+    assert_eq!(the(&judge(&evidence), "history/failing").because, [failed]);
+}
+
+#[test]
+fn a_code_that_nobody_logged_is_a_question_alone() {
+    let code = || LoggedFailure::Code { code: "0x80072EE2".into() };
+    for (process, said) in [("", false), ("WsusService", true)] {
+        let mut evidence = healthy();
+        let told = utc(&mut evidence, "mail.txt", "", failure(process, code()));
+        let diagnosis = judge(&evidence);
+        assert_eq!(ids(&diagnosis).contains(&"history/failing"), said, "{process}");
+        assert!(diagnosis.unknown.iter().any(|open| open.because.contains(&told)));
+    }
+}
+
+#[test]
 fn without_times_a_console_s_lines_are_in_no_order() {
     // The newest stands first, and its time could not be read.
     let mut evidence = healthy();
