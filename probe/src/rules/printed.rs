@@ -1,7 +1,8 @@
 //! What the server's own commands printed and no finding rests on: what it leaves open, with the test that would decide.
 
 use super::{Given, Seen, place};
-use crate::facts::{Fact, LoggedFailure, Statement};
+use crate::diagnosis::Finding;
+use crate::facts::{Fact, LastRun, LoggedFailure, Statement};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
@@ -150,6 +151,30 @@ fn tests(seen: &Seen, given: &mut Given) {
             vec![fact.id.clone()],
         );
     }
+}
+
+/// Whether the server's own test of the source came to no answer, or to the proxy's demand where WSUS has no password stored,
+/// and nothing speaks against it: a path that works elsewhere makes no such server healthy.
+pub(crate) fn own_test_failed(seen: &Seen, findings: &[Finding]) -> bool {
+    if matches!(seen.facts.last_run(), LastRun::One(run) if run.succeeded) {
+        return false;
+    }
+    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_lowercase));
+    let of_source =
+        |url: &str| host(url).is_some_and(|host| seen.needed().any(|path| path.info.target.host == host));
+    let stored = seen.facts.flag("HasProxyPassword").is_some_and(|(_, stored)| stored);
+    let answered = |wanted: &str, through: &str| {
+        seen.facts.all().iter().any(|fact| {
+            matches!(&fact.statement, Statement::HttpTest { url, proxy, status: Some(status), .. }
+                if url == wanted && proxy == through && *status != 407)
+        })
+    };
+    seen.facts.all().iter().any(|fact| {
+        let Statement::HttpTest { url, proxy, status, .. } = &fact.statement else { return false };
+        let failed = status.is_none() || (*status == Some(407) && !stored);
+        let explained = findings.iter().any(|found| found.because.contains(&fact.id));
+        failed && of_source(url) && !answered(url, proxy) && !explained
+    })
 }
 
 /// A test runs under the account that starts it; synchronization runs under the service's.
@@ -447,6 +472,30 @@ mod tests {
             let all = judge(&evidence).unknown;
             assert_eq!(all.iter().filter(|o| o.question == open[0].question).count(), 1);
         }
+    }
+
+    #[test]
+    fn a_way_that_works_elsewhere_makes_no_server_healthy_whose_own_test_failed() {
+        let broken = "System.Net.WebException | Could not establish trust relationship |";
+        let verdict = |facts: &[Statement]| {
+            let mut evidence = healthy();
+            for fact in facts {
+                utc(&mut evidence, "test.txt", "2026-06-15T01:00:00Z", fact.clone());
+            }
+            judge(&evidence).verdict
+        };
+        let (service, none) = (r"NT AUTHORITY\NETWORK SERVICE", None);
+        assert_eq!(verdict(&[test(service, none, broken)]), Verdict::Undetermined);
+        assert_eq!(verdict(&[test(service, Some(407), "")]), Verdict::Undetermined);
+        // The same was answered, or a synchronization succeeded, or the answer is the source's own.
+        assert_eq!(verdict(&[test(service, none, broken), test(service, Some(200), "")]), Verdict::Healthy);
+        assert_eq!(verdict(&[test(service, none, broken), sync(SyncEvent::Succeeded)]), Verdict::Healthy);
+        assert_eq!(verdict(&[test(service, Some(500), "")]), Verdict::Healthy);
+        let mut other = test(service, none, broken);
+        if let Statement::HttpTest { url, .. } = &mut other {
+            *url = "https://elsewhere.example.test/".into();
+        }
+        assert_eq!(verdict(&[other]), Verdict::Healthy);
     }
 
     #[test]
