@@ -74,16 +74,19 @@ fn not_collected(seen: &Seen, given: &mut Given) {
     );
 }
 
+/// What tells one test from another: URL, proxy, account, status, the outermost exception.
+type Test<'a> = (&'a str, &'a str, &'a str, Option<u16>, Option<&'a String>);
+
 /// The server's own test came to no good answer.
 fn tests(seen: &Seen, given: &mut Given) {
     // Tests that differ in the protocol alone and end alike are one.
-    let mut asked_already: Vec<(&str, &str, &str, Option<u16>, Option<&String>)> = Vec::new();
+    let mut asked_already: Vec<Test> = Vec::new();
     for fact in seen.facts.all() {
         let Statement::HttpTest { url, proxy, protocol, account, status, exceptions } = &fact.statement
         else {
             continue;
         };
-        let like = (url.as_str(), proxy.as_str(), account.as_str(), *status, exceptions.first());
+        let like: Test = (url.as_str(), proxy.as_str(), account.as_str(), *status, exceptions.first());
         if asked_already.contains(&like) {
             continue;
         }

@@ -311,7 +311,7 @@ fn a_failure_that_a_success_followed_is_not_the_last_run_s() {
     utc(&mut evidence, "log", "2026-06-02T01:00:00Z", sync(SyncEvent::Succeeded));
     let failed = utc(&mut evidence, "log", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
     let diagnosis = judge(&evidence);
-    assert_eq!(the(&diagnosis, "history/failing").because, [failed.clone()]);
+    assert_eq!(the(&diagnosis, "history/failing").because, std::slice::from_ref(&failed));
     let open = |diagnosis: &Diagnosis, id: &String| {
         diagnosis.unknown.iter().find(|open| open.because.contains(id)).expect("it").says.clone()
     };
