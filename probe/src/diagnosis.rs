@@ -367,6 +367,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
         || findings.iter().any(|f| f.id == "unexplained")
         || rules::unexplained_failure(seen, findings)
         || rules::never_started(seen)
+        || (recovered.is_none() && rules::own_test_failed(seen, findings))
     {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {

@@ -1468,3 +1468,22 @@ mod published {
         assert_eq!(reading.facts[2].time, Some(time));
     }
 }
+
+#[test]
+fn a_table_of_get_winevent_is_read_whose_newest_event_stands_first() {
+    let text = "PS C:\\> Get-WinEvent -ProviderName 'Windows Server Update Services' -MaxEvents 3\n\n\n   \
+                ProviderName: Windows Server Update Services\n\n\
+                TimeCreated                     Id LevelDisplayName Message\n\
+                -----------                     -- ---------------- -------\n\
+                6/15/2026 3:01:00 AM         10022 Error            The last catalog synchronization attempt was unsu...\n\
+                6/15/2026 3:00:00 AM           386 Error            Synchronization failed. Reason: WebException: The...\n\
+                6/14/2026 3:01:00 AM           384 Information      Synchronization completed successfully.\n\n";
+    let reading = wsusprobe::facts::read(&[wsusprobe::facts::Input::bytes("events.txt", text)]);
+    assert_eq!(reading.problems, []);
+    let view = wsusprobe::facts::FactView::new(&reading.facts);
+    let wsusprobe::facts::LastRun::One(run) = view.last_run() else { panic!("{:?}", reading.facts) };
+    assert!(!run.succeeded);
+    assert_eq!(run.fact.time, Some("2026-06-15T03:00:00Z".parse().unwrap()));
+    assert_eq!((run.fact.source.line, &run.fact.zone), (Some(9), &None));
+    assert!(view.events(&[10022]).next().is_some());
+}

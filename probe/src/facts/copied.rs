@@ -35,7 +35,57 @@ impl<'a> Copied<'a> {
     /// Takes the events on a page.
     pub(super) fn read(&mut self, page: &mut Page, items: &[Item], scanner: &mut Scanner) {
         self.lists(page, items, scanner);
+        self.tables(page, scanner);
         self.copies(page, scanner);
+    }
+
+    /// `Get-WinEvent` as PowerShell prints it: a table for each provider, the newest event first. Its messages are cut off
+    /// at the console's edge; the number tells what they say.
+    fn tables(&mut self, page: &mut Page, scanner: &mut Scanner) {
+        let mut provider = String::new();
+        let mut at = 0;
+        while at + 2 < page.lines.len() {
+            let line = &page.lines[at];
+            if let Some(name) = line.trim_start().strip_prefix("ProviderName:") {
+                provider = name.trim().to_string();
+            }
+            let columns = ["TimeCreated", "LevelDisplayName", "Message"].map(|name| line.find(name));
+            let [Some(0), Some(level), Some(message)] = columns else {
+                at += 1;
+                continue;
+            };
+            if provider.is_empty() || line.len() > 400 || !page.lines[at + 1].starts_with("---") {
+                at += 1;
+                continue;
+            }
+            let head = at;
+            at += 2;
+            while at < page.lines.len() && !page.lines[at].trim().is_empty() && !page.claimed[at] {
+                if let Some(entry) = self.row(page, at, &provider, level, message)
+                    && matters(&provider)
+                {
+                    self.events.take(entry, scanner);
+                }
+                at += 1;
+            }
+            page.claim(head, at - 1);
+        }
+    }
+
+    /// A row of such a table: the number stands before the level, right under its heading's end.
+    fn row(&self, page: &Page, at: usize, provider: &str, level: usize, message: usize) -> Option<Entry> {
+        let line = &page.lines[at];
+        let (before, text) = (line.get(..level)?, line.get(message..)?);
+        let (time, id) = before.trim_end().rsplit_once(char::is_whitespace)?;
+        Some(Entry {
+            line: page.number(at),
+            id: Some(id.parse().ok()?),
+            provider: provider.to_string(),
+            when: written(time.trim(), self.order),
+            computer: String::new(),
+            text: text.trim_end().to_string(),
+            named: Vec::new(),
+        })
     }
 
     /// `Get-WinEvent | Format-List` and `Get-EventLog | Format-List`: the number tells what the message says.

@@ -25,6 +25,8 @@ pub enum Order {
 pub struct Times<'a> {
     /// Files whose clock was set back: their lines tell the order, their times do not.
     jumped: Vec<&'a str>,
+    /// Logs of the service, whose lines are in order. What a console printed may begin with the newest.
+    logs: Vec<&'a str>,
 }
 
 impl<'a> Times<'a> {
@@ -33,11 +35,12 @@ impl<'a> Times<'a> {
         let jumps = facts.iter().filter(|fact| matches!(fact.statement, Statement::ClockJump { .. }));
         let mut jumped: Vec<&str> = jumps.map(|fact| fact.source.file.as_str()).collect();
         jumped.dedup();
-        Times { jumped }
+        let logs = facts.iter().filter(|fact| matches!(fact.statement, Statement::Log { .. }));
+        Times { jumped, logs: logs.map(|fact| fact.source.file.as_str()).collect() }
     }
 
     /// How `one` lies to `other`. A local time of a zone that is not told is 14 hours wrong at most; in one file such
-    /// times are of one zone. Without times the lines of one file tell.
+    /// times are of one zone. Without times the lines of a log tell, and those of no other file.
     pub fn order(&self, one: &Fact, other: &Fact) -> Order {
         let same_file = one.source.file == other.source.file;
         let by_line = || match (one.source.line, other.source.line) {
@@ -45,7 +48,10 @@ impl<'a> Times<'a> {
             (Some(one), Some(other)) if same_file && one > other => Order::After,
             _ => Order::Unsure,
         };
-        let (Some(time), Some(than)) = (one.time, other.time) else { return by_line() };
+        let (Some(time), Some(than)) = (one.time, other.time) else {
+            let is_log = self.logs.contains(&one.source.file.as_str());
+            return if is_log { by_line() } else { Order::Unsure };
+        };
         if same_file && self.jumped.contains(&one.source.file.as_str()) {
             return by_line();
         }
@@ -123,8 +129,13 @@ mod tests {
 
     #[test]
     fn lines_tell_where_times_do_not() {
-        let times = Times::new(&[]);
+        let mut log = fact("a", 1, "", None);
+        log.statement = Statement::Log { lines: 9, startup: None, schannel: false };
+        let facts = [log];
+        let times = Times::new(&facts);
         assert_eq!(times.order(&fact("a", 1, "", None), &fact("a", 2, "", None)), Order::Before);
+        // What a console prints may begin with the newest.
+        assert_eq!(times.order(&fact("b", 1, "", None), &fact("b", 2, "", None)), Order::Unsure);
         assert_eq!(times.order(&fact("a", 1, "", None), &fact("b", 2, "", None)), Order::Unsure);
         let at = "2026-06-15T12:00:00Z";
         assert_eq!(times.order(&fact("a", 3, at, None), &fact("a", 2, at, None)), Order::After);

@@ -167,9 +167,13 @@ impl<'a> FactView<'a> {
     /// The last run on record.
     pub fn last_run(&self) -> LastRun<'a> {
         let times = Times::new(self.facts);
+        // Of each file the last that succeeded and the last that failed: which of them came later may not show.
         let mut of_files: Vec<RunView<'a>> = Vec::new();
         for run in self.runs() {
-            match of_files.iter_mut().find(|last| last.fact.source.file == run.fact.source.file) {
+            let alike = |last: &&mut RunView<'a>| {
+                last.fact.source.file == run.fact.source.file && last.succeeded == run.succeeded
+            };
+            match of_files.iter_mut().find(alike) {
                 Some(last) if times.order(last.fact, run.fact) != Order::After => *last = run,
                 Some(_) => {}
                 None => of_files.push(run),

@@ -9,7 +9,9 @@ use super::{Given, Seen, note, place};
 use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{Layer, NameAnswer};
-use crate::facts::{ElsewherePart, Fact, LastRun, LoggedFailure, Phase, RunView, Statement, synchronizes};
+use crate::facts::{
+    ElsewherePart, Fact, LastRun, LoggedFailure, Order, Phase, RunView, Statement, Times, synchronizes,
+};
 use crate::rules::With;
 
 pub(crate) use outage::conclude;
@@ -235,20 +237,43 @@ pub(crate) fn failing_elsewhere(server: &str, seen: &Seen, given: &mut Given) {
     }
 }
 
-fn failed(seen: &Seen, run: &RunView, given: &mut Given) {
-    let fact = run.fact;
-    let failure = seen.facts.all().iter().rev().find_map(|f| match &f.statement {
-        // One that a success followed is of an earlier run, and an import is no run.
+/// The failure that a run's file tells of last before its end: a success after it, an import, or lines in no order tie it
+/// to no run.
+fn failure_of<'a>(
+    seen: &Seen<'a>,
+    run: &RunView,
+) -> Option<(&'a Fact, &'a LoggedFailure, &'a Option<Phase>)> {
+    let times = Times::new(seen.facts.all());
+    // An event's own text stands below its head, at its time.
+    let later = |fact: &Fact| {
+        let at_once = fact.time.is_some() && fact.time == run.fact.time;
+        !at_once && times.order(fact, run.fact) == Order::After
+    };
+    let of_run = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
         Statement::LogFailure { failure, phase, process, .. }
-            if f.source.file == fact.source.file
+            if fact.source.file == run.fact.source.file
                 && synchronizes(process)
                 && *phase != Some(Phase::Import)
-                && !seen.facts.succeeded_after(f) =>
+                && !later(fact)
+                && !seen.facts.succeeded_after(fact) =>
         {
-            Some((f, failure, phase))
+            Some((fact, failure, phase))
         }
         _ => None,
     });
+    let all: Vec<_> = of_run.collect();
+    let last = all
+        .iter()
+        .rev()
+        .copied()
+        .reduce(|one, other| if times.order(one.0, other.0) == Order::Before { other } else { one })?;
+    let sure = all.iter().all(|one| one.0.id == last.0.id || times.order(one.0, last.0) == Order::Before);
+    sure.then_some(last)
+}
+
+fn failed(seen: &Seen, run: &RunView, given: &mut Given) {
+    let fact = run.fact;
+    let failure = failure_of(seen, run);
     let mut because = vec![fact.id.clone()];
     let mut says = format!("The last synchronization on record failed{}", when(fact));
     if !run.error.is_empty() {
@@ -270,6 +295,10 @@ fn failed(seen: &Seen, run: &RunView, given: &mut Given) {
 /// A failure's text alone: that a run failed stands there, whether it was the last one does not.
 fn told_without_an_event(seen: &Seen, given: &mut Given) {
     let told = seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
+        // A code that nobody logged may be a client's.
+        Statement::LogFailure { failure: LoggedFailure::Code { .. }, process, .. } if process.is_empty() => {
+            None
+        }
         Statement::LogFailure { failure, process, phase, .. }
             if synchronizes(process)
                 && *phase != Some(Phase::Import)

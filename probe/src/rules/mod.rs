@@ -28,6 +28,7 @@ pub(crate) use history::{
     conclude, failing_elsewhere, never_started, open_questions, recovered_run, recovered_settles,
 };
 pub(crate) use place::list;
+pub(crate) use printed::own_test_failed;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};
 pub(crate) use settle::settle;
 pub(crate) use tls::unexplained_failure;
@@ -336,6 +337,7 @@ pub(crate) mod tests {
             "installed-update",
             "service",
             "app-pool",
+            "pool-setting",
             "iis-binding",
             "iis-access",
             "ssl-binding",

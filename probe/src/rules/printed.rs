@@ -1,7 +1,8 @@
 //! What the server's own commands printed and no finding rests on: what it leaves open, with the test that would decide.
 
 use super::{Given, Seen, place};
-use crate::facts::{Fact, LoggedFailure, Statement};
+use crate::diagnosis::Finding;
+use crate::facts::{Fact, LastRun, LoggedFailure, Statement};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
@@ -11,6 +12,7 @@ pub(super) const FACTS: &[&str] = &[
     "chain-verdict",
     "iis-access",
     "iis-answer",
+    "pool-setting",
     "log-failure",
     "log-sync",
     "sync-run",
@@ -72,16 +74,19 @@ fn not_collected(seen: &Seen, given: &mut Given) {
     );
 }
 
+/// What tells one test from another: URL, proxy, account, status, the outermost exception.
+type Test<'a> = (&'a str, &'a str, &'a str, Option<u16>, Option<&'a String>);
+
 /// The server's own test came to no good answer.
 fn tests(seen: &Seen, given: &mut Given) {
     // Tests that differ in the protocol alone and end alike are one.
-    let mut asked_already: Vec<(&str, &str, &str, Option<u16>, Option<&String>)> = Vec::new();
+    let mut asked_already: Vec<Test> = Vec::new();
     for fact in seen.facts.all() {
         let Statement::HttpTest { url, proxy, protocol, account, status, exceptions } = &fact.statement
         else {
             continue;
         };
-        let like = (url.as_str(), proxy.as_str(), account.as_str(), *status, exceptions.first());
+        let like: Test = (url.as_str(), proxy.as_str(), account.as_str(), *status, exceptions.first());
         if asked_already.contains(&like) {
             continue;
         }
@@ -103,13 +108,23 @@ fn tests(seen: &Seen, given: &mut Given) {
         let asked = if url.is_empty() { "a URL that is not told" } else { url.as_str() };
         let through = if proxy.is_empty() { String::new() } else { format!(" through {proxy}") };
         let by = if account.is_empty() { String::new() } else { format!(" by {account}") };
-        let with = if protocol.is_empty() { ".NET's default protocol" } else { protocol.as_str() };
-        let said = format!("{}: {asked}, asked{through}{by} with {with}, gave {outcome}", fact.source.file);
+        // Of one that was typed the error alone is there: what was set before it does not show.
+        let with = match (url.as_str(), protocol.as_str()) {
+            ("", _) => String::new(),
+            (_, "") => " with .NET's default protocol".into(),
+            (_, protocol) => format!(" with {protocol}"),
+        };
+        let said = format!("{}: {asked}, asked{through}{by}{with}, gave {outcome}", fact.source.file);
         let name = host.map_or_else(
             || "wsusprobe check of the source, on this server".to_string(),
             |host| format!("wsusprobe check https://{host} --until name, on this server"),
         );
         let (why, test): (&str, &str) = match status {
+            Some(407) if url.is_empty() => (
+                "whether it sent credentials, and which, does not show",
+                "hand over the configuration (AnonymousProxyAccess, HasProxyPassword), or wsusprobe check of the source with \
+                 --proxy and --proxy-user",
+            ),
             Some(407) => (
                 "it sends no credentials, and a synchronization whose WSUS has a password stored does",
                 "hand over the configuration (AnonymousProxyAccess, HasProxyPassword), or wsusprobe check of the source with \
@@ -139,6 +154,30 @@ fn tests(seen: &Seen, given: &mut Given) {
             vec![fact.id.clone()],
         );
     }
+}
+
+/// Whether the server's own test of the source came to no answer, or to the proxy's demand where WSUS has no password stored,
+/// and nothing speaks against it: a path that works elsewhere makes no such server healthy.
+pub(crate) fn own_test_failed(seen: &Seen, findings: &[Finding]) -> bool {
+    if matches!(seen.facts.last_run(), LastRun::One(run) if run.succeeded) {
+        return false;
+    }
+    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_lowercase));
+    let of_source =
+        |url: &str| host(url).is_some_and(|host| seen.needed().any(|path| path.info.target.host == host));
+    let stored = seen.facts.flag("HasProxyPassword").is_some_and(|(_, stored)| stored);
+    let answered = |wanted: &str, through: &str| {
+        seen.facts.all().iter().any(|fact| {
+            matches!(&fact.statement, Statement::HttpTest { url, proxy, status: Some(status), .. }
+                if url == wanted && proxy == through && *status != 407)
+        })
+    };
+    seen.facts.all().iter().any(|fact| {
+        let Statement::HttpTest { url, proxy, status, .. } = &fact.statement else { return false };
+        let failed = status.is_none() || (*status == Some(407) && !stored);
+        let explained = findings.iter().any(|found| found.because.contains(&fact.id));
+        failed && of_source(url) && !answered(url, proxy) && !explained
+    })
 }
 
 /// A test runs under the account that starts it; synchronization runs under the service's.
@@ -299,6 +338,11 @@ fn is_bad(directory: &str, status: u16, substatus: u16, reason: &str) -> bool {
         || (service && matches!(status, 401 | 403 | 404))
 }
 
+/// Whether an answer came of the application pool's own state.
+fn is_about_the_pool(text: &str) -> bool {
+    ["AppOffline", "QueueFull", " 503"].iter().any(|own| text.contains(own))
+}
+
 /// What others met at this server's IIS.
 fn answers(seen: &Seen, given: &mut Given) {
     let (mut facts, mut shown): (Vec<&Fact>, Vec<String>) = (Vec::new(), Vec::new());
@@ -320,12 +364,29 @@ fn answers(seen: &Seen, given: &mut Given) {
         shown.push(format!("{directory}{status}{reason} ({times}{last})"));
         facts.push(fact);
     }
-    let Some(first) = facts.first() else { return };
+    let Some(first) = facts.first().copied() else { return };
+    // How the pool is set may be why it was full or taken off.
+    let mut settings: Vec<String> = Vec::new();
+    for fact in seen.facts.all().iter().filter(|_| shown.iter().any(|text| is_about_the_pool(text))) {
+        if let Statement::PoolSetting { pool, setting, value } = &fact.statement
+            && pool.eq_ignore_ascii_case("WsusPool")
+            && matches!(setting.as_str(), "queueLength" | "privateMemory")
+        {
+            settings
+                .push(format!("{setting} {value}{}", if setting == "privateMemory" { " KiB" } else { "" }));
+            facts.push(fact);
+        }
+    }
+    let set = if settings.is_empty() {
+        String::new()
+    } else {
+        format!(" WsusPool is set to {}.", place::list(&settings))
+    };
     given.open(
         "What did others meet at this server's IIS?",
         format!(
             "{} tells of {}. It is what clients, downstream servers and the console met here, and not what this server met \
-             upstream.",
+             upstream.{set}",
             first.source.file,
             few(&shown)
         ),
@@ -417,6 +478,43 @@ mod tests {
     }
 
     #[test]
+    fn a_way_that_works_elsewhere_makes_no_server_healthy_whose_own_test_failed() {
+        let broken = "System.Net.WebException | Could not establish trust relationship |";
+        let verdict = |facts: &[Statement]| {
+            let mut evidence = healthy();
+            for fact in facts {
+                utc(&mut evidence, "test.txt", "2026-06-15T01:00:00Z", fact.clone());
+            }
+            judge(&evidence).verdict
+        };
+        let (service, none) = (r"NT AUTHORITY\NETWORK SERVICE", None);
+        assert_eq!(verdict(&[test(service, none, broken)]), Verdict::Undetermined);
+        assert_eq!(verdict(&[test(service, Some(407), "")]), Verdict::Undetermined);
+        // The same was answered, or a synchronization succeeded, or the answer is the source's own.
+        assert_eq!(verdict(&[test(service, none, broken), test(service, Some(200), "")]), Verdict::Healthy);
+        assert_eq!(verdict(&[test(service, none, broken), sync(SyncEvent::Succeeded)]), Verdict::Healthy);
+        assert_eq!(verdict(&[test(service, Some(500), "")]), Verdict::Healthy);
+        let mut other = test(service, none, broken);
+        if let Statement::HttpTest { url, .. } = &mut other {
+            *url = "https://elsewhere.example.test/".into();
+        }
+        assert_eq!(verdict(&[other]), Verdict::Healthy);
+    }
+
+    #[test]
+    fn of_a_test_that_was_typed_the_error_alone_is_known() {
+        let mut evidence = healthy();
+        let mut typed =
+            test("", Some(407), "System.Net.WebException | (407) Proxy Authentication Required. |");
+        if let Statement::HttpTest { url, .. } = &mut typed {
+            url.clear();
+        }
+        let id = utc(&mut evidence, "typed.txt", "", typed);
+        let says: String = about(&evidence, &id).into_iter().map(|open| open.says).collect();
+        assert!(says.contains("does not show") && !says.contains("default protocol"), "{says}");
+    }
+
+    #[test]
     fn a_clock_that_nothing_corrects_matters_where_a_chain_was_not_trusted() {
         let free = |synchronized| Statement::ClockSource { source: "Local CMOS Clock".into(), synchronized };
         let mut evidence = healthy();
@@ -476,6 +574,24 @@ mod tests {
         assert!(one.contains("SelfUpdate") && !one.contains("Administration/Content"));
         assert!(asked(&[("WSUS Administration/ClientWebService", true)]).is_none());
         assert!(asked(&[("Default Web Site/Content", true)]).is_none());
+    }
+
+    #[test]
+    fn how_the_pool_is_set_stands_beside_what_it_did() {
+        for (status, named) in [(503, true), (500, false)] {
+            let mut evidence = healthy();
+            let answer = Statement::IisAnswer {
+                directory: "/ClientWebService".into(),
+                status,
+                substatus: 0,
+                reason: String::new(),
+                count: 1,
+            };
+            let id = utc(&mut evidence, "u_ex.log", "2026-05-01T01:00:00Z", answer);
+            let (pool, setting, value) = ("WsusPool".into(), "queueLength".into(), "1000".into());
+            utc(&mut evidence, "applicationHost.config", "", Statement::PoolSetting { pool, setting, value });
+            assert_eq!(about(&evidence, &id)[0].says.contains("queueLength 1000"), named, "{status}");
+        }
     }
 
     #[test]

@@ -311,7 +311,7 @@ fn a_failure_that_a_success_followed_is_not_the_last_run_s() {
     utc(&mut evidence, "log", "2026-06-02T01:00:00Z", sync(SyncEvent::Succeeded));
     let failed = utc(&mut evidence, "log", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
     let diagnosis = judge(&evidence);
-    assert_eq!(the(&diagnosis, "history/failing").because, [failed.clone()]);
+    assert_eq!(the(&diagnosis, "history/failing").because, std::slice::from_ref(&failed));
     let open = |diagnosis: &Diagnosis, id: &String| {
         diagnosis.unknown.iter().find(|open| open.because.contains(id)).expect("it").says.clone()
     };
@@ -320,6 +320,51 @@ fn a_failure_that_a_success_followed_is_not_the_last_run_s() {
     let diagnosis = judge(&evidence);
     assert_eq!(the(&diagnosis, "history/failing").because, [failed, new.clone()]);
     assert!(!open(&diagnosis, &new).contains("has succeeded since"));
+}
+
+#[test]
+fn of_several_failures_the_one_before_the_run_s_end_is_its_own() {
+    let name = LoggedFailure::NameNotResolved { host: "sws.update.microsoft.com".into() };
+    let mut evidence = healthy();
+    // The newest stands first.
+    let failed = utc(&mut evidence, "events.csv", "2026-06-15T01:00:00Z", sync(SyncEvent::Failed));
+    let new = utc(&mut evidence, "events.csv", "2026-06-15T01:00:00Z", failure("", LoggedFailure::Timeout));
+    let old = utc(&mut evidence, "events.csv", "2026-06-10T01:00:00Z", failure("", name));
+    assert_eq!(the(&judge(&evidence), "history/failing").because, [failed.clone(), new.clone()]);
+    // Without their times neither is.
+    for fact in evidence.facts.iter_mut().filter(|fact| fact.id == new || fact.id == old) {
+        fact.time = None;
+    }
+    assert_eq!(the(&judge(&evidence), "history/failing").because, [failed]);
+}
+
+#[test]
+fn a_code_that_nobody_logged_is_a_question_alone() {
+    let code = || LoggedFailure::Code { code: "0x80072EE2".into() };
+    for (process, said) in [("", false), ("WsusService", true)] {
+        let mut evidence = healthy();
+        let told = utc(&mut evidence, "mail.txt", "", failure(process, code()));
+        let diagnosis = judge(&evidence);
+        assert_eq!(ids(&diagnosis).contains(&"history/failing"), said, "{process}");
+        assert!(diagnosis.unknown.iter().any(|open| open.because.contains(&told)));
+    }
+}
+
+#[test]
+fn without_times_a_console_s_lines_are_in_no_order() {
+    // The newest stands first, and its time could not be read.
+    let mut evidence = healthy();
+    let bad = utc(&mut evidence, "events.txt", "", sync(SyncEvent::Failed));
+    let good = utc(&mut evidence, "events.txt", "", sync(SyncEvent::Succeeded));
+    let diagnosis = judge(&evidence);
+    assert!(ids(&diagnosis).is_empty());
+    let open = diagnosis.unknown.iter().find(|open| open.question.contains("succeed or fail")).expect("it");
+    assert!(open.because.contains(&bad) && open.because.contains(&good));
+    // A log's are.
+    let log = Statement::Log { lines: 9, startup: None, schannel: false };
+    utc(&mut evidence, "events.txt", "", log);
+    let diagnosis = judge(&evidence);
+    assert!(!diagnosis.unknown.iter().any(|open| open.question.contains("succeed or fail")));
 }
 
 #[test]

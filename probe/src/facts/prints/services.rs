@@ -114,7 +114,7 @@ pub(super) fn record(record: &Record, found: &mut Found) -> bool {
     found.kind(Kind::Services);
     // `.` is the machine that was asked on.
     let machine = record.some("PSComputerName").or(record.some("MachineName"));
-    if let Some(machine) = machine.filter(|name| !matches!(*name, "." | "localhost")) {
+    if let Some(machine) = machine.filter(|machine| is_own(name) && !matches!(*machine, "." | "localhost")) {
         of_machine(record.line, machine, found);
     }
     if is_kept(name) {
@@ -123,6 +123,12 @@ pub(super) fn record(record: &Record, found: &mut Found) -> bool {
         found.fact(record.line, None, Statement::Service { name, state, start });
     }
     true
+}
+
+/// Whether a text names a service that makes the machine a server of WSUS: that of another one's clock does not.
+fn is_own(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["wsus", "w3svc", "mssql"].iter().any(|own| text.contains(own))
 }
 
 /// Names the machine whose services are printed, once.
@@ -179,6 +185,7 @@ pub(super) fn read(page: &mut Page, found: &mut Found, _: &mut Prints) {
     for at in 0..page.lines.len() {
         let line = &page.lines[at];
         if line.len() < 400
+            && is_own(line)
             && (line.contains("Get-Service") || line.contains(r"\\"))
             && let Some(parts) = ELSEWHERE.captures(line)
             && let Some(name) = parts.get(1).or(parts.get(2))

@@ -18,10 +18,27 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
 /// The user's own proxy is set and WSUS has none: why a browser reaches what synchronization does not.
 fn user_proxy(seen: &Seen, given: &mut Given) {
     let Some((uses, false)) = seen.facts.flag("UseProxy") else { return };
+    // Each key is one account's: what one says and what another one does are not one setting.
+    let mut keys: Vec<&str> = Vec::new();
+    for fact in seen.facts.all() {
+        if let Statement::Registry { key, .. } = &fact.statement
+            && is_user_proxy_key(key)
+            && !keys.iter().any(|known| known.eq_ignore_ascii_case(key))
+        {
+            keys.push(key);
+        }
+    }
+    for key in keys {
+        user_proxy_of(seen, uses, key, given);
+    }
+}
+
+/// The proxy that one key sets.
+fn user_proxy_of(seen: &Seen, uses: &Fact, key: &str, given: &mut Given) {
     let value = |name: &str| {
         seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
-            Statement::Registry { key, name: its, value }
-                if is_user_proxy_key(key) && its.eq_ignore_ascii_case(name) =>
+            Statement::Registry { key: its_key, name: its, value }
+                if its_key.eq_ignore_ascii_case(key) && its.eq_ignore_ascii_case(name) =>
             {
                 Some((fact, value))
             }
@@ -230,6 +247,16 @@ mod tests {
             assert_eq!(found.role, if walked { Role::Note } else { Role::Cause });
             assert_eq!(diagnosis.verdict, if walked { Verdict::Healthy } else { Verdict::Undetermined });
         }
+    }
+
+    #[test]
+    fn what_two_accounts_have_is_not_one_setting() {
+        let mut evidence = unwalked();
+        utc(&mut evidence, "user.reg", "", text("ProxyServer", "proxy.example.com:8080"));
+        utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 0));
+        let service = r"HKU\S-1-5-20\Software\Microsoft\Windows\CurrentVersion\Internet Settings";
+        utc(&mut evidence, "service.reg", "", number(service, "ProxyEnable", 1));
+        assert!(ids(&judge(&evidence)).is_empty());
     }
 
     #[test]

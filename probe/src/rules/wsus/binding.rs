@@ -38,7 +38,10 @@ struct Held<'a> {
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     let held: Vec<Held> = held(seen);
     for bound in bindings(seen).into_iter().take(MOST) {
-        let Some((says, confidence, beside)) = wrong(seen, &bound, &held) else { continue };
+        let Some((says, confidence, beside)) = wrong(seen, &bound, &held) else {
+            ended(seen, &bound, &held, given);
+            continue;
+        };
         let mut because = vec![bound.fact.id.clone()];
         because.extend(beside.map(|fact| fact.id.clone()));
         let mut found = cause("wsus/binding-certificate", &bound.endpoint, says, because);
@@ -124,6 +127,27 @@ fn held<'a>(seen: &Seen<'a>) -> Vec<Held<'a>> {
     certificates.collect()
 }
 
+/// The one that is bound is out of date, and there is no other: the right one, for all that shows, and too old.
+fn ended(seen: &Seen, bound: &Bound, held: &[Held], given: &mut Given) {
+    let own = held.iter().find(|one| {
+        one.account != StoreAccount::User && one.fingerprint.eq_ignore_ascii_case(bound.certificate)
+    });
+    let Some((own, to, now)) = own.and_then(|own| Some((own, own.not_after?, seen.now()?))) else { return };
+    if to >= now {
+        return;
+    }
+    given.open(
+        "Do clients and downstream servers still reach this server over TLS?",
+        format!(
+            "The certificate bound to {} (\"{}\") ended at {to}. Whoever checks it refuses it; this server's own synchronization does \
+             not meet it.",
+            bound.endpoint, own.subject
+        ),
+        "wsusprobe check of this server's HTTPS port from a downstream server or a client",
+        vec![bound.fact.id.clone(), own.fact.id.clone()],
+    );
+}
+
 /// What is wrong with a binding, how sure that is, and the fact beside it.
 fn wrong<'a>(
     seen: &Seen,
@@ -141,6 +165,9 @@ fn wrong<'a>(
     let machine: Vec<&Held> = held.iter().filter(|one| one.account != StoreAccount::User).collect();
     let is = |one: &&&Held| one.fingerprint.eq_ignore_ascii_case(bound.certificate);
     let Some(own) = machine.iter().find(is) else {
+        // What is not in the machine's store shows in its printout alone, and not in a part of it.
+        let part = machine.iter().any(|one| seen.facts.is_part_of_a_store(&one.fact.source.file));
+        let listed = machine.first().filter(|_| !part)?;
         let theirs = held.iter().find(|one| one.fingerprint.eq_ignore_ascii_case(bound.certificate));
         if let Some(theirs) = theirs {
             let says = format!(
@@ -153,21 +180,27 @@ fn wrong<'a>(
         let elsewhere = !bound.store.is_empty()
             && !bound.store.eq_ignore_ascii_case("MY")
             && !bound.store.eq_ignore_ascii_case("(null)");
-        // Nor does a part of the store.
-        let part = machine.iter().any(|one| seen.facts.is_part_of_a_store(&one.fact.source.file));
-        let listed = machine.first().filter(|_| !elsewhere && !part)?;
-        let says = format!(
+        if elsewhere {
+            return None;
+        }
+        let mut says = format!(
             "The certificate bound to {endpoint} ({}) is not among those of the machine's Personal store ({}).",
             bound.certificate, listed.fact.source.file
         );
-        return Some((says, Confidence::Likely, Some(listed.fact)));
+        let told = machine.iter().any(|one| one.account == StoreAccount::Machine);
+        if !told {
+            says.push_str(" Whose store that is the printout does not say: it was taken as the machine's.");
+        }
+        let confidence = if told { Confidence::Likely } else { Confidence::Possible };
+        return Some((says, confidence, Some(listed.fact)));
     };
     if own.private_key == Some(false) {
         let says = format!(
-            "The certificate bound to {endpoint} (\"{}\") has no private key on this server: nobody can be answered with it.",
+            "The certificate bound to {endpoint} (\"{}\") shows no private key on this server: without one nobody can be answered \
+             with it. An account that may not read the key sees none either.",
             own.subject
         );
-        return Some((says, Confidence::Certain, Some(own.fact)));
+        return Some((says, Confidence::Likely, Some(own.fact)));
     }
     let (begins, now) = (own.not_before?, seen.now()?);
     let newer = machine.iter().find(|one| {
@@ -270,6 +303,42 @@ mod tests {
             assert!(found.says.contains(says), "{}", found.says);
             assert!(found.because.contains(&binding));
             assert_eq!((found.role, diagnosis.verdict), (Role::Note, Verdict::Degraded));
+        }
+    }
+
+    #[test]
+    fn a_user_s_store_alone_says_nothing_of_the_machine_s() {
+        let mut evidence = server();
+        bind(&mut evidence, "0.0.0.0:8531", OLD);
+        hold(&mut evidence, OLD, YEAR.0, YEAR.1, None);
+        let of = |evidence: &mut Evidence, whose: StoreAccount| {
+            if let Statement::StoredCertificate { account, .. } =
+                &mut evidence.facts.last_mut().expect("it").statement
+            {
+                *account = whose;
+            }
+        };
+        of(&mut evidence, StoreAccount::User);
+        assert!(ids(&judge(&evidence)).is_empty());
+        hold(&mut evidence, NEW, YEAR.0, YEAR.1, Some(true));
+        assert!(the(&judge(&evidence), "wsus/binding-certificate").says.contains("user's Personal store"));
+        // Nor does one whose account is not told, for more than possible.
+        let mut evidence = server();
+        bind(&mut evidence, "0.0.0.0:8531", OLD);
+        hold(&mut evidence, NEW, YEAR.0, YEAR.1, Some(true));
+        of(&mut evidence, StoreAccount::Unknown);
+        assert_eq!(the(&judge(&evidence), "wsus/binding-certificate").confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn one_that_ended_and_has_no_successor_is_asked_about() {
+        for (to, asked) in [("2026-06-01T00:00:00Z", true), (YEAR.1, false)] {
+            let mut evidence = server();
+            let binding = bind(&mut evidence, "0.0.0.0:8531", OLD);
+            hold(&mut evidence, OLD, "2024-06-01T00:00:00Z", to, Some(true));
+            let diagnosis = judge(&evidence);
+            assert!(ids(&diagnosis).is_empty(), "{:?}", ids(&diagnosis));
+            assert_eq!(diagnosis.unknown.iter().any(|open| open.because.contains(&binding)), asked, "{to}");
         }
     }
 
