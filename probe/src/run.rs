@@ -97,8 +97,8 @@ pub async fn verify(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
-    verify_inputs(settings, store, &inputs, observer).await
+    let (inputs, settings) = handed_over_or_own(settings, files).await?;
+    verify_inputs(&settings, store, &inputs, observer).await
 }
 
 /// The same of inputs.
@@ -129,18 +129,35 @@ pub async fn diagnose(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let mut inputs: Vec<Input> = files.iter().map(|file| Input::file(file.to_string_lossy())).collect();
-    if files.is_empty() && collect::HERE {
-        let collection = collect::collect(Wanted { network: !settings.no_network, logs: false }).await;
-        if let Some(why) = collect::no_role(&collection) {
-            return Err(RunError::NoInput { says: format!("{NO_ROLE}\n({why})") });
-        }
-        let json = serde_json::to_vec(&collection)
-            .map_err(|error| RunError::Internal { says: error.to_string() })?;
-        inputs.push(Input::bytes("this server", json));
-        inputs.extend(collect::logs().iter().map(|file| Input::file(file.to_string_lossy())));
+    let (inputs, settings) = handed_over_or_own(settings, files).await?;
+    diagnose_inputs(&settings, store, &inputs, observer).await
+}
+
+/// The files; where there are none and this is a Windows, its own state, and the settings with what that left of the
+/// deadline.
+async fn handed_over_or_own(
+    settings: &Settings,
+    files: &[PathBuf],
+) -> Result<(Vec<Input>, Settings), RunError> {
+    let named = |files: &[PathBuf]| -> Vec<Input> {
+        files.iter().map(|file| Input::file(file.to_string_lossy())).collect()
+    };
+    if !files.is_empty() || !collect::HERE {
+        return Ok((named(files), settings.clone()));
     }
-    diagnose_inputs(settings, store, &inputs, observer).await
+    let began = std::time::Instant::now();
+    let wanted = Wanted { network: !settings.no_network, logs: false, within: settings.deadline.0 / 2 };
+    let collection = collect::collect(wanted).await;
+    if let Some(why) = collect::no_role(&collection) {
+        return Err(RunError::NoInput { says: format!("{NO_ROLE}\n({why})") });
+    }
+    let json =
+        serde_json::to_vec(&collection).map_err(|error| RunError::Internal { says: error.to_string() })?;
+    let mut inputs = vec![Input::bytes("this server", json)];
+    inputs.extend(named(&collect::logs()));
+    let mut settings = settings.clone();
+    settings.deadline.0 = settings.deadline.0.saturating_sub(began.elapsed());
+    Ok((inputs, settings))
 }
 
 /// Diagnoses the server that these inputs come from.

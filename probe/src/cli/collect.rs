@@ -31,7 +31,7 @@ pub(super) fn collect(given: Given, redact: Option<&str>) -> End {
             return End::Bug;
         }
     };
-    let wanted = Wanted { network: !settings.no_network, logs: true };
+    let wanted = Wanted { network: !settings.no_network, logs: true, within: settings.deadline.0 };
     let came = runtime.block_on(async {
         tokio::select! {
             came = collect::collect(wanted) => Some(came),

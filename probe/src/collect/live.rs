@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -41,7 +41,8 @@ pub async fn collect(wanted: Wanted) -> Collection {
         By::File(Place::Logs, _) => wanted.logs,
         By::PowerShell(_) | By::Programs(..) | By::File(Place::Iis, _) => true,
     });
-    let sources = stream::iter(asked).map(ask).buffered(SIDE_BY_SIDE).collect().await;
+    let until = Instant::now() + wanted.within;
+    let sources = stream::iter(asked).map(|source| ask(source, until)).buffered(SIDE_BY_SIDE).collect().await;
     let account = match (machine("USERDOMAIN"), machine("USERNAME")) {
         (domain, user) if domain.is_empty() => user,
         (domain, user) => format!("{domain}\\{user}"),
@@ -85,16 +86,17 @@ fn path(place: Place, file: &str) -> PathBuf {
     folder.split('\\').fold(PathBuf::from(machine(variable)), |path, part| path.join(part)).join(file)
 }
 
-async fn ask(source: &Source) -> Collected {
+async fn ask(source: &Source, until: Instant) -> Collected {
+    let patience = PATIENCE.min(until.saturating_duration_since(Instant::now()));
     let (command, came) = match source.by {
-        By::PowerShell(lines) => (lines.to_string(), powershell("", lines).await),
+        By::PowerShell(lines) => (lines.to_string(), powershell("", lines, patience).await),
         By::HttpTest(protocol) => {
             let told = format!("$Protocol = '{protocol}'\n");
-            (format!("{told}{HTTP_TEST}"), powershell(&told, HTTP_TEST).await)
+            (format!("{told}{HTTP_TEST}"), powershell(&told, HTTP_TEST, patience).await)
         }
         By::Programs(_, programs) => {
             let command = programs.iter().map(|program| program.join(" ")).collect::<Vec<_>>().join("\n");
-            (command, several(programs).await)
+            (command, several(programs, until).await)
         }
         By::File(place, file) => {
             let path = path(place, file);
@@ -109,7 +111,7 @@ async fn ask(source: &Source) -> Collected {
 }
 
 /// What lines of PowerShell print, in a process of their own.
-async fn powershell(before: &str, lines: &str) -> Result<String, String> {
+async fn powershell(before: &str, lines: &str, patience: Duration) -> Result<String, String> {
     let told = format!(
         "[Console]::OutputEncoding = New-Object Text.UTF8Encoding $false\n{}\n{before}try {{\n& {{\n{lines}\n}} | \
          Out-String -Width 4096\n}} catch {{ '{FAILED}' + $_.Exception.Message }}\n'{END}'\n",
@@ -119,7 +121,7 @@ async fn powershell(before: &str, lines: &str) -> Result<String, String> {
     let encoded = STANDARD.encode(wide);
     let program = "WindowsPowerShell\\v1.0\\powershell.exe";
     let arguments = ["-NoProfile", "-NonInteractive", "-EncodedCommand", &encoded];
-    let said = run(program, &arguments).await?;
+    let said = run(program, &arguments, patience).await?;
     let text = said.text.trim_end();
     let Some(text) = text.strip_suffix(END) else {
         return Err(match (text.is_empty(), said.error.trim()) {
@@ -142,11 +144,12 @@ fn first(text: &str) -> String {
 }
 
 /// What programs print, one after the other. They have failed when every one of them has.
-async fn several(programs: &[&[&str]]) -> Result<String, String> {
+async fn several(programs: &[&[&str]], until: Instant) -> Result<String, String> {
     let (mut text, mut why) = (String::new(), None);
     for program in programs {
         let Some((name, arguments)) = program.split_first() else { continue };
-        match run(name, arguments).await {
+        let patience = PATIENCE.min(until.saturating_duration_since(Instant::now()));
+        match run(name, arguments, patience).await {
             Ok(said) if said.good && !said.text.trim().is_empty() => text.push_str(&said.text),
             Ok(said) => {
                 let error = first(if said.error.trim().is_empty() { &said.text } else { &said.error });
@@ -173,7 +176,7 @@ struct Said {
 }
 
 /// Runs a program out of Windows' own folder: one of the same name elsewhere is never taken.
-async fn run(program: &str, arguments: &[&str]) -> Result<Said, String> {
+async fn run(program: &str, arguments: &[&str], patience: Duration) -> Result<Said, String> {
     let path = PathBuf::from(machine("SystemRoot"))
         .join("System32")
         .join(program.replace('\\', std::path::MAIN_SEPARATOR_STR));
@@ -187,9 +190,9 @@ async fn run(program: &str, arguments: &[&str]) -> Result<Said, String> {
     let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
     let (output, error) = (child.stdout.take(), child.stderr.take());
     let all = async { tokio::join!(read(output), read(error), child.wait()) };
-    let (output, error, status) = tokio::time::timeout(PATIENCE, all)
+    let (output, error, status) = tokio::time::timeout(patience, all)
         .await
-        .map_err(|_| format!("{program} did not end within {} s", PATIENCE.as_secs()))?;
+        .map_err(|_| format!("{program} did not end within {} s", patience.as_secs()))?;
     let status = status.map_err(|error| format!("{program}: {error}"))?;
     let code = status.code().map_or_else(|| "no code".to_string(), |code| format!("code {code}"));
     Ok(Said { text: output, error, good: status.success(), code })
@@ -224,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_a_reason() {
-        let why = run("no-such-program.exe", &[]).await.err().unwrap();
+        let why = run("no-such-program.exe", &[], PATIENCE).await.err().unwrap();
         assert!(why.starts_with("no-such-program.exe: "), "{why}");
     }
 

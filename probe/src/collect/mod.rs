@@ -11,18 +11,22 @@ pub use live::{collect, logs, no_role};
 pub use redact::names;
 pub use script::script;
 
+use std::time::Duration;
+
 use crate::facts::hide;
 
 /// Whether this machine can be asked: only Windows has what is asked for.
 pub const HERE: bool = cfg!(windows);
 
 /// What a collection holds besides the server's state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The tests that go out to the source of synchronization.
     pub network: bool,
     /// The end of the service's logs, which may be read whole beside it.
     pub logs: bool,
+    /// How long it may take: what has not come by then has failed.
+    pub within: Duration,
 }
 
 /// A thing to be asked for.

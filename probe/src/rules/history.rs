@@ -208,18 +208,23 @@ fn when(fact: &Fact) -> String {
     }
 }
 
+/// A success and a failure whose order does not show, in words.
+fn which_came_last(good: &RunView, bad: &RunView) -> String {
+    format!(
+        "{} tells of a success{} and {} of a failure{}: which came last does not show.",
+        good.fact.source.file,
+        when(good.fact),
+        bad.fact.source.file,
+        when(bad.fact)
+    )
+}
+
 fn failing(seen: &Seen, given: &mut Given) {
     match seen.facts.last_run() {
         LastRun::One(run) if !run.succeeded => failed(seen, &run, given),
         LastRun::Unsure(good, bad) => given.open(
             "Did the last synchronization succeed or fail?",
-            format!(
-                "{} tells of a success{} and {} of a failure{}: which came last does not show.",
-                good.fact.source.file,
-                when(good.fact),
-                bad.fact.source.file,
-                when(bad.fact)
-            ),
+            which_came_last(&good, &bad),
             "hand over SoftwareDistribution.log, whose times are in UTC, or the zone of this server: Get-TimeZone",
             vec![good.fact.id.clone(), bad.fact.id.clone()],
         ),

@@ -50,6 +50,8 @@ struct Recorder {
     accepted_leaf: Option<Vec<u8>>,
     clock: UnixTime,
     said: Mutex<String>,
+    /// What the peer shows, leaf first, DER.
+    shown: Mutex<Vec<Vec<u8>>>,
     asked_certificate: Mutex<bool>,
 }
 
@@ -69,11 +71,12 @@ impl Recorder {
             accepted_leaf: terms.accepted_leaf.map(<[u8]>::to_vec),
             clock: UnixTime::since_unix_epoch(Duration::from_secs(terms.clock.as_second().max(0) as u64)),
             said: Mutex::default(),
+            shown: Mutex::default(),
             asked_certificate: Mutex::default(),
         }
     }
 
-    /// Writes webpki's opinion of a chain down, and says whether its leaf is the accepted one.
+    /// Writes a chain and webpki's opinion of it down, and says whether its leaf is the accepted one.
     fn accepts(
         &self,
         leaf: &CertificateDer<'_>,
@@ -89,6 +92,9 @@ impl Recorder {
         };
         if let Ok(mut said) = self.said.lock() {
             *said = verdict.err().map(|error| escape(&error.to_string(), 200)).unwrap_or_default();
+        }
+        if let Ok(mut shown) = self.shown.lock() {
+            *shown = [leaf].into_iter().chain(intermediates).map(|one| one.to_vec()).collect();
         }
         self.accepted_leaf.as_deref() == Some(leaf.as_ref())
     }
@@ -215,65 +221,20 @@ pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome,
     (recorder.outcome(answer, LIBRARY), session)
 }
 
-/// The certificates that a peer shows at TLS 1.3, which no crafted hello can read: there they are encrypted. Nothing is
-/// accepted, so the session ends with them. Leaf first, DER; empty where none came.
-pub async fn shown_at_tls13(stream: Stream, name: &str, wait: Duration) -> Vec<Vec<u8>> {
+/// The certificates that a peer shows at TLS 1.3, which no crafted hello can read: there they are encrypted. `terms` accept
+/// no leaf, so the session ends with them. Leaf first, DER; empty where none came.
+pub async fn shown_at_tls13(stream: Stream, terms: Terms<'_>, wait: Duration) -> Vec<Vec<u8>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let reader = Arc::new(Reader { provider: provider.clone(), shown: Mutex::default() });
-    let Ok(name) = ServerName::try_from(name.to_string()) else { return Vec::new() };
+    let recorder = Arc::new(Recorder::new(&terms, &provider));
+    let Ok(name) = ServerName::try_from(terms.name.to_string()) else { return Vec::new() };
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map(|builder| builder.dangerous().with_custom_certificate_verifier(reader.clone()));
+        .map(|builder| builder.dangerous().with_custom_certificate_verifier(recorder.clone()));
     if let Ok(config) = config {
         let config = Arc::new(config.with_no_client_auth());
         let _ = timeout(wait, TlsConnector::from(config).connect(name, stream)).await;
     }
-    reader.shown.lock().map(|shown| shown.clone()).unwrap_or_default()
-}
-
-/// Writes down what is shown and accepts nothing.
-#[derive(Debug)]
-struct Reader {
-    provider: Arc<CryptoProvider>,
-    shown: Mutex<Vec<Vec<u8>>>,
-}
-
-impl ServerCertVerifier for Reader {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if let Ok(mut shown) = self.shown.lock() {
-            *shown = [leaf].into_iter().chain(intermediates).map(|one| one.to_vec()).collect();
-        }
-        Err(rustls::CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    recorder.shown.lock().map(|shown| shown.clone()).unwrap_or_default()
 }
 
 /// Whether the system's OpenSSL did not come to a session, for no reason that has to do with certificates: another suite

@@ -83,7 +83,14 @@ impl Walker<'_> {
     pub(super) async fn shown_at(&self, path: &PathInfo, lane: Lane, version: u16, wait: Duration) {
         let Some(stream) = self.open(path, lane, wait).await else { return };
         let sent = if version == TLS13 {
-            handshake::shown_at_tls13(stream, &path.target.host, wait).await
+            let terms = handshake::Terms {
+                name: &path.target.host,
+                accepted_leaf: None,
+                met: None,
+                store: self.store,
+                clock: self.net.clock,
+            };
+            handshake::shown_at_tls13(stream, terms, wait).await
         } else {
             let all = Widening { suites: true, groups: true, signatures: true };
             let (greeting, offer) = schannel::hello(version, all, self.server_name(path));

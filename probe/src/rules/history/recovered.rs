@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::{Given, Seen, With, finding, note};
-use super::{failed, when, word};
+use super::{failed, when, which_came_last, word};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::facts::{Fact, LastRun, Order, RunView, Statement, SyncEvent, Times};
 
@@ -32,13 +32,7 @@ pub(super) fn give(seen: &Seen, since: Timestamp, given: &mut Given) {
         ),
         LastRun::Unsure(good, bad) => given.open(
             question,
-            format!(
-                "{} tells of a success{} and {} of a failure{}: which came last does not show.",
-                good.fact.source.file,
-                when(good.fact),
-                bad.fact.source.file,
-                when(bad.fact)
-            ),
+            which_came_last(&good, &bad),
             HAND_OVER,
             vec![good.fact.id.clone(), bad.fact.id.clone()],
         ),
