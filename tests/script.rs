@@ -71,6 +71,14 @@ fn it_keeps_to_what_a_2012_has_and_changes_nothing() {
     assert!(at("Get-Command Get-WsusServer") < at("return Get-WsusServer"));
 }
 
+/// Windows keeps the key of its licence beside its name.
+#[test]
+fn it_asks_for_named_values_where_a_key_of_a_licence_lies() {
+    let asked = script();
+    let lines: Vec<&str> = asked.lines().filter(|line| line.contains(r"Windows NT\CurrentVersion")).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("'/v'")), "{lines:?}");
+}
+
 #[test]
 fn it_never_asks_for_a_password() {
     let asked = script();

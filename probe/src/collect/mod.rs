@@ -121,7 +121,10 @@ const REGISTRY: &[&[&str]] = &[
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\.NETFramework\v4.0.30319"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Wow6432Node\Microsoft\.NETFramework\v4.0.30319"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\WinHttp"],
-    &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"],
+    // By name: beside them lies the key of the licence.
+    &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "/v", "ProductName"],
+    &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "/v", "CurrentBuild"],
+    &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "/v", "UBR"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Update Services\Server\Setup"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate", "/s"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Policies\Microsoft\SystemCertificates\AuthRoot"],
