@@ -121,6 +121,13 @@ const REGISTRY: &[&[&str]] = &[
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\.NETFramework\v4.0.30319"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Wow6432Node\Microsoft\.NETFramework\v4.0.30319"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\WinHttp"],
+    &[
+        "reg.exe",
+        "query",
+        r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections",
+        "/v",
+        "WinHttpSettings",
+    ],
     // By name: beside them lies the key of the licence.
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "/v", "ProductName"],
     &["reg.exe", "query", r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "/v", "CurrentBuild"],

@@ -96,6 +96,30 @@ fn label_and_value(line: &str) -> Option<&str> {
 }
 
 /// `proxy:8080`, or `http=a:1;https=b:2`.
+/// What `netsh winhttp` writes into the registry (the value WinHttpSettings): servers and bypass list; none for what has
+/// another form. Numbers are little-endian: a version, a counter, whether there is a proxy (3) or not (1), and each text
+/// behind its length. The layout is not published.
+pub(super) fn settings(bytes: &[u8]) -> Option<(Vec<(String, String)>, String)> {
+    fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+        let (first, rest) = bytes.split_first_chunk::<4>()?;
+        Some((u32::from_le_bytes(*first), rest))
+    }
+    fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+        let (length, rest) = number(bytes)?;
+        let (text, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        Some((std::str::from_utf8(text).ok()?, rest))
+    }
+    let (version, rest) = number(bytes)?;
+    let (_, rest) = number(rest)?;
+    let (flags, rest) = number(rest)?;
+    let (proxy, rest) = text(rest)?;
+    let (bypass, _) = text(rest)?;
+    let told = matches!(version, 0x18 | 0x28)
+        && matches!((flags, proxy.is_empty()), (1, true) | (3, false))
+        && !proxy.contains(char::is_control);
+    told.then(|| (servers(proxy), shown(bypass, 500)))
+}
+
 fn servers(list: &str) -> Vec<(String, String)> {
     list.split([';', ' '])
         .filter(|part| !part.is_empty())
@@ -105,4 +129,35 @@ fn servers(list: &str) -> Vec<(String, String)> {
             None => ("*".to_string(), shown(part, 260)),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(version: u32, flags: u32, proxy: &str, bypass: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in [version, 0, flags, proxy.len() as u32] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(proxy.as_bytes());
+        bytes.extend((bypass.len() as u32).to_le_bytes());
+        bytes.extend(bypass.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_netsh_writes_is_read_and_nothing_else() {
+        let through = written(0x28, 3, "http=p.example.com:8080;https=q.example.com:8443", "<local>");
+        let (servers, bypass) = settings(&through).unwrap();
+        assert_eq!(servers[1], ("https".to_string(), "q.example.com:8443".to_string()));
+        assert_eq!(bypass, "<local>");
+        assert_eq!(settings(&written(0x18, 1, "", "")), Some((Vec::new(), String::new())));
+        for strange in [written(0x46, 3, "p:1", ""), written(0x18, 3, "", ""), written(0x18, 1, "p:1", "")] {
+            assert_eq!(settings(&strange), None);
+        }
+        for end in 0..through.len() {
+            assert_eq!(settings(&through[..end]), None, "{end}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::decode::LONG;
 use super::list::{Item, Page};
 use super::suites::{NAME, NAMES, too_long};
-use super::{Found, Kind, RegistryValue, Statement, line_number, shown};
+use super::{Found, Kind, RegistryValue, Statement, line_number, netsh, shown};
 
 /// The longest key.
 const KEY: usize = 500;
@@ -25,12 +25,13 @@ const INTERNET: &str = r"SOFTWARE\\(?:Policies\\)?Microsoft\\Windows\\CurrentVer
 
 /// The keys that matter, below `HKLM\`.
 static MATTERS: LazyLock<Regex> = LazyLock::new(|| {
-    const KEYS: [&str; 10] = [
+    const KEYS: [&str; 11] = [
         r"SYSTEM\\(?:CurrentControlSet|ControlSet\d{3})\\Control\\SecurityProviders\\SCHANNEL\\(?:Protocols|Ciphers|Hashes|KeyExchangeAlgorithms)(?:\\.*)?",
         r"SYSTEM\\(?:CurrentControlSet|ControlSet\d{3})\\Control\\(?:Cryptography\\Configuration\\Local\\SSL\\0001000[23]|Lsa\\FipsAlgorithmPolicy)",
         r"SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002",
         r"SOFTWARE\\(?:Wow6432Node\\)?Microsoft\\\.NETFramework\\v(?:4\.0\.30319|2\.0\.50727)",
         r"SOFTWARE\\(?:Wow6432Node\\)?Microsoft\\Windows\\CurrentVersion\\Internet Settings\\WinHttp",
+        r"SOFTWARE\\(?:Wow6432Node\\)?Microsoft\\Windows\\CurrentVersion\\Internet Settings\\Connections",
         r"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion",
         r"SOFTWARE\\Microsoft\\Update Services\\Server\\Setup",
         r"SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate(?:\\AU)?",
@@ -65,7 +66,7 @@ fn matters(key: &str) -> Option<String> {
 }
 
 /// Of keys that hold much else, the values that are kept.
-const KEPT: [(&str, &[&str]); 5] = [
+const KEPT: [(&str, &[&str]); 6] = [
     (r"\windows nt\currentversion", &["ProductName", "CurrentBuild", "UBR"]),
     (
         r"\update services\server\setup",
@@ -90,6 +91,7 @@ const KEPT: [(&str, &[&str]); 5] = [
         ],
     ),
     (r"\windowsupdate\au", &["UseWUServer"]),
+    (r"\internet settings\connections", &[WINHTTP]),
     (
         r"\internet settings",
         &[
@@ -102,6 +104,9 @@ const KEPT: [(&str, &[&str]); 5] = [
         ],
     ),
 ];
+
+/// The value in which `netsh winhttp` keeps WinHTTP's proxy, below `Internet Settings\Connections`.
+const WINHTTP: &str = "WinHttpSettings";
 
 /// Whether a value of a key that matters is kept.
 fn is_kept(key: &str, name: &str) -> bool {
@@ -120,7 +125,9 @@ enum Raw {
     Number(u64),
     Text(String),
     List(Vec<String>),
-    /// Bytes that are neither, under the name of their type.
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// What is none of these, under the name of its type.
     Other(String),
 }
 
@@ -150,7 +157,20 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
             let size = values.iter().map(String::len).sum();
             (RegistryValue::List { values }, size)
         }
-        Raw::Other(what) => {
+        Raw::Bytes(bytes) if name.eq_ignore_ascii_case(WINHTTP) => {
+            // A 32-bit program's own is not the service's.
+            if !key.to_ascii_lowercase().contains("wow6432node")
+                && let Some((servers, bypass)) = netsh::settings(&bytes)
+            {
+                found.fact(line, None, Statement::WinHttpProxy { servers, bypass });
+            }
+            return;
+        }
+        Raw::Bytes(_) | Raw::Other(_) => {
+            let what = match raw {
+                Raw::Other(what) => what,
+                _ => "REG_BINARY".to_string(),
+            };
             // What is a number or a list in every Windows was written by a hand.
             const KNOWN: [&str; 14] = [
                 "Enabled",
@@ -473,6 +493,7 @@ impl Registry {
                 }
                 Some(raw)
             }
+            "" | "3" => Some(Raw::Bytes(bytes)),
             _ => Some(Raw::Other(began.clone())),
         };
         match raw {
@@ -569,9 +590,21 @@ impl Registry {
                     self.whole(number, &name, query_text(multiple, value), over, found);
                 }
             }
+            "REG_BINARY" => match from_hex(value.trim()) {
+                Some(bytes) => self.whole(number, &name, Raw::Bytes(bytes), over, found),
+                None => self.whole(number, &name, Raw::Other("REG_BINARY".into()), over, found),
+            },
             other => self.whole(number, &name, Raw::Other(other.to_string()), over, found),
         }
     }
+}
+
+/// Bytes as `reg query` prints them.
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    if digits.len() > 2 * BYTES || !digits.len().is_multiple_of(2) || !digits.is_ascii() {
+        return None;
+    }
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
 }
 
 /// The beginning of a line, for a report: of a text in it nothing.
