@@ -193,7 +193,8 @@ fn user_store_only(seen: &Seen, path: &PathSeen, observation: &str, chain: &Chai
     let failure = not_trusted(seen);
     because.extend(failure.map(|fact| fact.id.clone()));
     let found = cause("trust/user-store-only", &subject, says, because).likely();
-    let fails = chain.end != ChainEnd::Trusted || failure.is_some();
+    let untrusted = chain.decided().map_or(chain.end != ChainEnd::Trusted, |verdict| !verdict.good);
+    let fails = untrusted || failure.is_some();
     given.add(if fails { found } else { found.role(Role::Note).severity(Severity::Warning) });
 }
 
