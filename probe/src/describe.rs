@@ -62,7 +62,7 @@ pub fn mark(observation: &Observation) -> Mark {
             true => Mark::Ok,
             false => Mark::Bad,
         },
-        Outcome::Chain(chain) => good(holds(chain)),
+        Outcome::Chain(chain) => good(chain.acceptable()),
         Outcome::Handshake { answer, .. } => match answer {
             HandshakeAnswer::Done { .. } => Mark::Ok,
             HandshakeAnswer::OwnLimit { .. } => Mark::Open,
@@ -78,13 +78,6 @@ pub fn mark(observation: &Observation) -> Mark {
         Outcome::NotReached { because, .. } if because == "own client" => Mark::Open,
         Outcome::NotReached { .. } | Outcome::NotAsked { .. } => Mark::Idle,
     }
-}
-
-fn holds(chain: &ChainSeen) -> bool {
-    chain.end == ChainEnd::Trusted
-        && matches!(chain.name_fit, NameFit::Alternative | NameFit::Subject)
-        && chain.way.iter().all(|certificate| certificate.validity == Validity::Current)
-        && chain.unreadable.is_none()
 }
 
 /// What came of a step, in a line.
@@ -291,6 +284,16 @@ fn chain_line(chain: &ChainSeen) -> String {
     if let Some(why) = &chain.unreadable {
         faults.push(format!("unreadable: {why}"));
     }
+    match chain.decided() {
+        Some(verdict) if verdict.good && !faults.is_empty() => {
+            faults =
+                vec![format!("Windows accepts it, and this program's own rules say: {}", faults.join("; "))];
+        }
+        Some(verdict) if !verdict.good => {
+            faults.insert(0, format!("Windows refuses it: {}", verdict.why.join(", ")));
+        }
+        _ => {}
+    }
     let sent = match chain.sent.len() {
         1 => "1 certificate".to_string(),
         n => format!("{n} certificates"),
@@ -409,6 +412,15 @@ fn chain_lines(chain: &ChainSeen) -> Vec<String> {
         Some(true) => lines.push("ends in an anchor of this host".into()),
         Some(false) => lines.push("does not end in any anchor of this host".into()),
         None => {}
+    }
+    if let Some(verdict) = &chain.platform {
+        let says = if verdict.good {
+            "accepts it".into()
+        } else {
+            format!("refuses it: {}", verdict.why.join(", "))
+        };
+        let role = if verdict.authoritative { "which decides" } else { "and the settings decide" };
+        lines.push(format!("Windows {says} ({role})"));
     }
     lines.push(format!("judged as of {}", chain.clock));
     lines

@@ -948,12 +948,40 @@ pub struct ChainSeen {
     pub genuine: Option<bool>,
     /// A certificate that could not be read: its index and why.
     pub unreadable: Option<String>,
+    /// What the platform's own verifier says, where it has one that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<PlatformVerdict>,
+}
+
+/// What Windows says of a chain under the name in use, by the store of the machine (not of a user).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlatformVerdict {
+    /// Whether it accepts the chain.
+    pub good: bool,
+    /// Why not: the symbols of its trust status and of its policy, `CERT_TRUST_IS_UNTRUSTED_ROOT`. Empty where it accepts.
+    pub why: Vec<String>,
+    /// Whether it decides: it does where the settings give neither a clock nor a store.
+    pub authoritative: bool,
 }
 
 impl ChainSeen {
-    /// Whether Windows' .NET client would go on after this chain: it ends in trust, every certificate is current, and
-    /// the name fits the alternative names, or the subject where there are none.
+    /// Whether Windows' .NET client would go on after this chain: what the platform said where that decides, else what
+    /// this program's own rules say.
     pub fn acceptable(&self) -> bool {
+        match self.decided() {
+            Some(verdict) => verdict.good,
+            None => self.fits_rules(),
+        }
+    }
+
+    /// The platform's verdict, where it decides.
+    pub fn decided(&self) -> Option<&PlatformVerdict> {
+        self.platform.as_ref().filter(|verdict| verdict.authoritative)
+    }
+
+    /// Whether the chain fits this program's own rules: it ends in trust, every certificate is current, and the name
+    /// fits the alternative names, or the subject where there are none.
+    pub fn fits_rules(&self) -> bool {
         self.end == ChainEnd::Trusted
             && self.way.iter().all(|c| c.validity == Validity::Current)
             && matches!(self.name_fit, NameFit::Alternative | NameFit::Subject)

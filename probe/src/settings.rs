@@ -520,6 +520,12 @@ impl FromStr for ProxyHop {
 }
 
 impl Settings {
+    /// Whether nothing in the settings says by which clock or store certificates are judged, so that what the machine
+    /// itself says of them decides.
+    pub fn judges_as_the_machine(&self) -> bool {
+        self.at.is_none() && self.trust == Trust::System && self.cacert.is_empty()
+    }
+
     /// Whether a layer is reported on, by `only` and `skip`.
     pub fn reports_on(&self, layer: Layer) -> bool {
         (self.only.is_empty() || self.only.contains(&layer)) && !self.skip.contains(&layer)

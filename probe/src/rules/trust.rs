@@ -1,5 +1,6 @@
 //! The certificates, as Windows' .NET client would see the recorded chain at the clock of the run.
 
+mod platform;
 mod stores;
 
 use jiff::Timestamp;
@@ -39,15 +40,25 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
 
 fn look(seen: &Seen, path: &PathSeen, observation: &Observation, chain: &ChainSeen, given: &mut Given) {
     let mut found: Vec<Finding> = Vec::new();
-    end(seen, path, observation, chain, &mut found, given);
+    let says = platform::Says::of(chain);
+    if says.admits(chain) {
+        platform::accepted(path, observation, chain, given);
+    }
+    if says.leaves_the_end(chain) {
+        end(seen, path, observation, chain, &mut found, given);
+    }
     if chain.acceptable() {
         found.into_iter().for_each(|f| given.add(f));
         return;
     }
-    if !is_another_server(seen, path, chain) {
+    let another = is_another_server(seen, path, chain);
+    if !another && says.leaves_the_dates() {
         dates(seen, path, observation, chain, &mut found, given);
     }
-    name(seen, path, observation, chain, &mut found);
+    if says.leaves_the_name() {
+        name(seen, path, observation, chain, &mut found);
+    }
+    platform::refused(path, observation, chain, another, &mut found, given);
     // One failed observation has one cause; what also holds for it contributes. Two that the evidence cannot tell
     // apart are both possible.
     let mut explained = false;

@@ -1,9 +1,17 @@
-//! Looks at a presented chain: the way up from the leaf, by signatures, through what was sent, stored or fetched.
+//! Looks at a presented chain: the way up from the leaf, by signatures, through what was sent, stored or fetched; and, on
+//! Windows, what the platform says of it.
+
+#[cfg(windows)]
+mod windows;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::codec::certificate::{self, Certificate};
-use crate::evidence::{CertificateFrom, ChainEnd, ChainSeen, Fetch, NameFit, Validity, escape};
+use crate::evidence::{
+    CertificateFrom, ChainEnd, ChainSeen, Fetch, NameFit, PlatformVerdict, Validity, escape,
+};
 use crate::net::time_zone;
 use crate::trust::TrustStore;
 
@@ -53,6 +61,7 @@ pub async fn look(
             in_store: false,
             genuine: None,
             unreadable,
+            platform: None,
         });
     };
     let anchors = store.anchors_of(name);
@@ -138,7 +147,33 @@ pub async fn look(
         in_store,
         genuine: anchors.map(|_| genuine_end),
         unreadable,
+        platform: None,
     })
+}
+
+/// What the platform's own verifier says of the chain `sent` under the name `name`: none where it has none that is asked,
+/// or has not answered in time. Where the verdict decides, the platform may fetch what it misses, as it does for every
+/// client; else nothing is sent for it.
+#[cfg(windows)]
+pub async fn platform(
+    sent: &[Vec<u8>],
+    name: &str,
+    clock: Timestamp,
+    authoritative: bool,
+    wait: Duration,
+) -> Option<PlatformVerdict> {
+    let (sent, name) = (sent.to_vec(), name.to_string());
+    let asking = tokio::task::spawn_blocking(move || {
+        let why = windows::complaints(&sent, &name, clock, authoritative.then_some(wait))?;
+        Some(PlatformVerdict { good: why.is_empty(), why, authoritative })
+    });
+    tokio::time::timeout(wait, asking).await.ok()?.ok()?
+}
+
+/// There is none that is asked.
+#[cfg(not(windows))]
+pub async fn platform(_: &[Vec<u8>], _: &str, _: Timestamp, _: bool, _: Duration) -> Option<PlatformVerdict> {
+    None
 }
 
 fn validity(certificate: &Certificate, clock: Timestamp) -> Validity {

@@ -3,10 +3,13 @@
 //! Its verifier writes down what the library says of the chain and lets the chain step's answer decide: a peer whose
 //! chain is not accepted gets no request from us.
 //!
-//! A build with the feature `legacy-sessions` has the system's OpenSSL complete what the library does not speak.
+//! On Windows the session is SCHANNEL's, and a build for Linux with the feature `legacy-sessions` has the system's OpenSSL
+//! complete what the library does not speak.
 
 #[cfg(all(feature = "legacy-sessions", target_os = "linux"))]
 mod legacy;
+#[cfg(windows)]
+mod windows;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +38,7 @@ pub struct Terms<'a> {
     /// The leaf that the chain step accepted, or none: then no chain is accepted.
     pub accepted_leaf: Option<&'a [u8]>,
     /// The version and the suite that the peer chose before: the suite alone is offered where this library speaks it, so
-    /// that the peer shows the same certificate. None: whatever this library speaks.
+    /// that the peer shows the same certificate, and the version alone by SCHANNEL. None: whatever this library speaks.
     pub met: Option<(u16, u16)>,
     /// The store of the run.
     pub store: &'a TrustStore,
@@ -177,7 +180,7 @@ impl ResolvesClientCert for Recorder {
 }
 
 /// Makes a handshake at TLS 1.2, the version that synchronization speaks; at what the peer chose before where the
-/// system's OpenSSL completes what this library does not speak.
+/// system's library, SCHANNEL or OpenSSL, makes the session.
 pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome, Option<Stream>) {
     let mut provider = rustls::crypto::ring::default_provider();
     let chosen = |suite: &rustls::SupportedCipherSuite| {
@@ -197,6 +200,10 @@ pub async fn make(stream: Stream, terms: Terms<'_>, wait: Duration) -> (Outcome,
         && !(spoken && version == TLS12)
     {
         return legacy::make(stream, version, suite, name, recorder, wait).await;
+    }
+    #[cfg(windows)]
+    if let Some((version, _)) = terms.met {
+        return windows::make(stream, version, name, recorder, wait).await;
     }
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS12])
@@ -237,8 +244,8 @@ pub async fn shown_at_tls13(stream: Stream, terms: Terms<'_>, wait: Duration) ->
     recorder.shown.lock().map(|shown| shown.clone()).unwrap_or_default()
 }
 
-/// Whether the system's OpenSSL did not come to a session, for no reason that has to do with certificates: another suite
-/// may still lead to one, by this library.
+/// Whether the system's library did not come to a session, for no reason that has to do with certificates: this one may
+/// still come to one.
 pub fn gave_up(outcome: &Outcome) -> bool {
     use HandshakeAnswer::{Alert, Broken as End, Failed, OwnLimit};
     match outcome {

@@ -280,7 +280,10 @@ impl Walker<'_> {
     ) -> Option<ChainSeen> {
         let began = Began::now();
         let fetcher = issuers::Fetcher { walker: self, wait };
-        let chain = chain::look(sent, &path.target.host, self.net.clock, self.store, &fetcher).await?;
+        let (host, clock) = (&path.target.host, self.net.clock);
+        let mut chain = chain::look(sent, host, clock, self.store, &fetcher).await?;
+        let decides = self.settings.judges_as_the_machine();
+        chain.platform = chain::platform(sent, host, clock, decides, wait).await;
         let outcome = Outcome::Chain(Box::new(chain.clone()));
         let subject = path.target.subject();
         self.record(path, Some(lane), Layer::Trust, &subject, &began, question, outcome, None);

@@ -210,7 +210,8 @@ fn user_store_only(seen: &Seen, path: &PathSeen, observation: &str, chain: &Chai
         found.says.push_str(" Of the machine's roots a part alone was printed: it may lie among the others.");
         found = found.possible();
     }
-    let fails = chain.end != ChainEnd::Trusted || failure.is_some();
+    let untrusted = chain.decided().map_or(chain.end != ChainEnd::Trusted, |verdict| !verdict.good);
+    let fails = untrusted || failure.is_some();
     given.add(if fails { found } else { found.role(Role::Note).severity(Severity::Warning) });
 }
 
