@@ -11,8 +11,18 @@ use crate::collection::{Came, Collection};
 const PUBLIC: [&str; 6] =
     ["microsoft.com", "windowsupdate.com", "windows.com", "digicert.com", "w3.org", "xmlsoap.org"];
 
-/// The properties and environment whose values are hosts or domains.
-const NAMED: &str = r"(?im)^\s*(?:UpstreamWsusServerName|ProxyName|SslProxyName|ProxyUserDomain|Name|MachineName|Computer(?:Name)?|Source|WUServer|WUStatusServer|SqlServerName|ServerCertificateName|Proxy)\b[\s:=|]*(?:REG_\w+\s+)?(?:https?://)?([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)";
+/// Properties whose values are hosts or domains, wherever they stand.
+const NAMED: &str = r"UpstreamWsusServerName|ProxyName|SslProxyName|ProxyUserDomain|MachineName|Computer(?:Name)?|WUServer|WUStatusServer|SqlServerName|ServerCertificateName|Proxy|ProxyServer|Proxy Server\(s\)|Account|Host Name";
+
+/// What else is one in the source of that name.
+const NAMED_IN: [(&str, &str); 2] = [("server", "Name"), ("clock", "Source")];
+
+/// Finds the values of these properties: behind a colon, or behind the type of a value in the registry.
+fn values(properties: &str) -> Regex {
+    let host = r"([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)";
+    Regex::new(&format!(r"(?im)^\s*(?:{properties})(?:\s*:\s*|\s+REG_\w+\s+)(?:https?://|https?=)?{host}"))
+        .expect("fixed pattern")
+}
 
 /// Replaces the names of the site's hosts and domains wherever they stand.
 pub fn names(collection: &mut Collection) {
@@ -27,7 +37,9 @@ pub fn names(collection: &mut Collection) {
         }
         match lower.split_once('.') {
             Some((host, domain)) => {
-                labels.push(host.to_string());
+                if !KNOWN.contains(&host) {
+                    labels.push(host.to_string());
+                }
                 suffixes.push(domain.to_string());
             }
             None => labels.push(lower),
@@ -37,10 +49,12 @@ pub fn names(collection: &mut Collection) {
     if let Some((domain, _)) = collection.account.split_once('\\') {
         learn(domain);
     }
-    let named = Regex::new(NAMED).expect("fixed pattern");
+    let named = values(NAMED);
     for source in &collection.sources {
-        if let Came::Text(text) = &source.came {
-            named.captures_iter(text).for_each(|found| learn(&found[1]));
+        let Came::Text(text) = &source.came else { continue };
+        named.captures_iter(text).for_each(|found| learn(&found[1]));
+        for (_, properties) in NAMED_IN.iter().filter(|(name, _)| *name == source.name) {
+            values(properties).captures_iter(text).for_each(|found| learn(&found[1]));
         }
     }
     if labels.is_empty() && suffixes.is_empty() {
@@ -56,9 +70,24 @@ pub fn names(collection: &mut Collection) {
     }
 }
 
-/// Words that stand where a name may, and are none.
-const KNOWN: [&str; 8] =
-    ["localhost", "true", "false", "none", "local", "wsus", "microsoft##wid", "free-running"];
+/// Words that stand where a name may, and are none, or say nothing where they stand alone.
+const KNOWN: [&str; 15] = [
+    "localhost",
+    "true",
+    "false",
+    "none",
+    "local",
+    "microsoft##wid",
+    "free-running",
+    "wsus",
+    "proxy",
+    "server",
+    "upstream",
+    "update",
+    "source",
+    "host",
+    "time",
+];
 
 struct Hidden {
     labels: Vec<String>,
@@ -132,5 +161,38 @@ mod tests {
             text.lines().last().unwrap().split([' ', ',']).filter(|w| w.starts_with("name")).collect();
         assert_eq!(names[1], names[0].split('.').next().unwrap(), "{names:?}");
         assert_eq!(names[2].split_once('.').unwrap().1, names[0].split_once('.').unwrap().1);
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_host_stays() {
+        let source = |name: &str, text: &str| Source {
+            name: name.into(),
+            command: String::new(),
+            came: Came::Text(text.into()),
+        };
+        let suites = "Name : TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+        let services = "Name        : WsusService\nDisplayName : WSUS Service";
+        let winhttp = "    Proxy Server(s) :  proxy.corp.test:8080\n    Bypass List     :  (none)";
+        let mut collection = Collection {
+            version: VERSION,
+            server: "WSUS7".into(),
+            time: String::new(),
+            account: String::new(),
+            sources: vec![
+                source("server", "Name : WSUS7\nVersion : 10.0.17763.2989"),
+                source("suites", suites),
+                source("services", services),
+                source("winhttp", winhttp),
+                source("clock", "Source: Local CMOS Clock"),
+            ],
+        };
+        names(&mut collection);
+        let text = |at: usize| match &collection.sources[at].came {
+            Came::Text(text) => text.as_str(),
+            Came::Failed(_) => "",
+        };
+        assert_eq!((text(1), text(2), text(4)), (suites, services, "Source: Local CMOS Clock"));
+        assert!(!text(0).contains("WSUS7") && text(0).contains("10.0.17763.2989"), "{}", text(0));
+        assert!(text(3).contains("Proxy Server(s) :  name") && !text(3).contains("corp"), "{}", text(3));
     }
 }
