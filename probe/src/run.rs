@@ -17,6 +17,11 @@ pub trait Observer: Send + Sync {
     /// A step came to its end.
     fn observed(&self, path: &PathInfo, observation: &Observation);
 
+    /// What takes a while before the first step.
+    fn begins(&self, says: &str) {
+        let _ = says;
+    }
+
     /// Something handed over could not be used, `FILE:LINE: expected X, found Y`; the run goes on without it.
     fn trouble(&self, says: &str) {
         let _ = says;
@@ -97,7 +102,7 @@ pub async fn verify(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let (inputs, settings) = handed_over_or_own(settings, files).await?;
+    let (inputs, settings) = handed_over_or_own(settings, files, observer).await?;
     verify_inputs(&settings, store, &inputs, observer).await
 }
 
@@ -129,7 +134,7 @@ pub async fn diagnose(
     files: &[PathBuf],
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let (inputs, settings) = handed_over_or_own(settings, files).await?;
+    let (inputs, settings) = handed_over_or_own(settings, files, observer).await?;
     diagnose_inputs(&settings, store, &inputs, observer).await
 }
 
@@ -138,6 +143,7 @@ pub async fn diagnose(
 async fn handed_over_or_own(
     settings: &Settings,
     files: &[PathBuf],
+    observer: &dyn Observer,
 ) -> Result<(Vec<Input>, Settings), RunError> {
     let named = |files: &[PathBuf]| -> Vec<Input> {
         files.iter().map(|file| Input::file(file.to_string_lossy())).collect()
@@ -145,6 +151,7 @@ async fn handed_over_or_own(
     if !files.is_empty() || !collect::HERE {
         return Ok((named(files), settings.clone()));
     }
+    observer.begins("reading this server's own state");
     let began = std::time::Instant::now();
     let wanted = Wanted { network: !settings.no_network, logs: false, within: settings.deadline.0 / 2 };
     let collection = collect::collect(wanted).await;

@@ -30,6 +30,12 @@ impl Observer for Progress {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
+    fn begins(&self, says: &str) {
+        if self.steps {
+            let _ = writeln!(std::io::stderr().lock(), "{says} ...");
+        }
+    }
+
     fn trouble(&self, says: &str) {
         super::complain(says);
     }
