@@ -837,8 +837,8 @@ impl Scanner {
         } else {
             Some(Kind::PastedText)
         };
-        // Whose words these are, and from when, nothing says.
-        let weak = matches!(kind, Some(Kind::PastedText | Kind::Console)) && !self.known_kind;
+        // Whose words these are, and from when, nothing says. Of the console's its own fact says so.
+        let weak = kind == Some(Kind::PastedText) && !self.known_kind;
         if let Some(kind) = kind {
             found.kind(kind);
         }
