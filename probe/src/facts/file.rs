@@ -13,6 +13,23 @@ use crate::report::Report;
 const READABLE: &str = "a readable file";
 const LARGEST: &str = "a document of at most 64 MiB";
 
+/// Reads as much of a document as is read of one: its text, whether there is more, whether it ends within a character.
+fn beginning(
+    source: &mut decode::Source<'_>,
+    found: &mut Found,
+    read: impl FnOnce(&str, bool, bool, &mut Found),
+) {
+    match source.first(DOCUMENT) {
+        Ok((text, over)) => {
+            read(&text, over, source.cut(), found);
+            if over {
+                found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
+            }
+        }
+        Err(error) => found.problem(None, READABLE, trouble(&error)),
+    }
+}
+
 /// Reads one file to its end.
 pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec<Report>) {
     let (mut source, head) = match decode::sniff(inner) {
@@ -28,15 +45,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     };
     let mut scanner = scan::Scanner::default();
     if gpresult::recognise(&head) {
-        match source.first(DOCUMENT) {
-            Ok((text, over)) => {
-                gpresult::read(&text, !over && !source.cut(), found);
-                if over {
-                    found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
-                }
-            }
-            Err(error) => found.problem(None, READABLE, trouble(&error)),
-        }
+        beginning(&mut source, found, |text, over, cut, found| gpresult::read(text, !over && !cut, found));
         if source.cut() {
             found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
         }
@@ -45,15 +54,9 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     let mut events = Events::default();
     if xml::recognise(&head) && head.contains("<Event ") {
         // Of a long export its beginning.
-        match source.first(DOCUMENT) {
-            Ok((text, over)) => {
-                xml::read(&text, !over, found, &mut scanner, &mut events);
-                if over {
-                    found.problem(None, LARGEST, "a larger one, the first 64 MiB of which were read".into());
-                }
-            }
-            Err(error) => found.problem(None, READABLE, trouble(&error)),
-        }
+        beginning(&mut source, found, |text, over, _, found| {
+            xml::read(text, !over, found, &mut scanner, &mut events);
+        });
         scanner.finish(0, found);
         events.finish(found);
         if source.cut() {
