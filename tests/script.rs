@@ -90,3 +90,68 @@ fn it_never_asks_for_a_password() {
         "{lines:?}"
     );
 }
+
+/// The script's own way to hide a secret, carried out: its replacements are .NET's, which this library understands too.
+fn hide(text: &str) -> String {
+    let script = script();
+    let function = script.split_once("function Hide-Secret").expect("the function").1;
+    let function = function.split_once("\n}").expect("its end").0;
+    let literal = |text: &str| text.trim().trim_matches('\'').replace("''", "'");
+    let flag = function
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("$flag = "))
+        .map(literal)
+        .expect("the flag");
+    let mut text = text.to_string();
+    let mut replaced = 0;
+    for line in function.lines() {
+        let Some((_, rest)) = line.split_once(" -replace ") else { continue };
+        let (pattern, with) = rest.rsplit_once(", ").expect("a pattern and what takes its place");
+        let pattern: String = pattern
+            .trim_matches(['(', ')'])
+            .split(" + ")
+            .map(|part| if part == "$flag" { flag.clone() } else { literal(part) })
+            .collect();
+        let with = literal(with).replace("$1", "${1}");
+        let pattern = fancy_regex::Regex::new(&pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+        text = pattern.replace_all(&text, with.as_str()).into_owned();
+        replaced += 1;
+    }
+    assert_eq!(replaced, 5);
+    text
+}
+
+#[test]
+fn it_hides_secrets_and_leaves_the_rest() {
+    for (line, hidden) in [
+        ("ProxyPassword    : s3cret word", "ProxyPassword    :(hidden)"),
+        ("<add password=\"s3cret\" user=\"u\"/>", "<add password=\"(hidden)\" user=\"u\"/>"),
+        ("Pwd=s3cret;Server=x", "Pwd=(hidden);Server=x"),
+        ("password: Trueblue", "password: (hidden)"),
+        ("Cookie: abc def", "Cookie: (hidden)"),
+        ("http://u:s3cret@proxy:8080/", "http://(hidden)@proxy:8080/"),
+    ] {
+        assert_eq!(hide(line), hidden);
+    }
+    let list = include_str!("../probe/tests/facts/config-list.txt");
+    assert!(list.contains("HasProxyPassword"));
+    for (line, after) in list.lines().zip(hide(list).lines()) {
+        let secret = line.starts_with("ProxyPassword") || line.starts_with("EncryptionKey");
+        assert_eq!(secret, line != after, "{after}");
+    }
+    for line in
+        ["HasProxyPassword : False", "\"HasProxyPassword\":  true,", "<B N=\"HasProxyPassword\">true</B>"]
+    {
+        assert_eq!(hide(line), line);
+    }
+}
+
+/// A culture writes a time with separators and a calendar of its own, unless told not to.
+#[test]
+fn no_time_is_written_in_the_manner_of_a_language() {
+    let text = script();
+    let formats = ["yyyy", "HH:", ":mm"];
+    for line in text.lines().filter(|line| formats.iter().any(|format| line.contains(format))) {
+        assert!(line.contains("InvariantCulture"), "{line}");
+    }
+}

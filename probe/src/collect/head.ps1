@@ -14,16 +14,17 @@ param(
 $collection = [ordered]@{
     'wsusprobe-collection' = {version}
     server = $env:COMPUTERNAME
-    time = '{0:yyyy-MM-dd}T{0:HH:mm:ss}Z' -f (Get-Date).ToUniversalTime()
+    time = (Get-Date).ToUniversalTime().ToString('s', [Globalization.CultureInfo]::InvariantCulture) + 'Z'
     account = [Security.Principal.WindowsIdentity]::GetCurrent().Name
     sources = @()
 }
 
-# What would give a secret away, hidden.
+# What would give a secret away, hidden. That there is a password (HasProxyPassword : True) is none.
 function Hide-Secret([string]$Text) {
-    $Text = $Text -replace '(?im)((?:ProxyPassword|EncryptionKey)["'']?\s*[:=>( ]).*$', '$1(hidden)'
-    $Text = $Text -replace '(?i)((?:password|passwort|pwd)["'']?\s*[:=]\s*)"[^"]*"', '$1"(hidden)"'
-    $Text = $Text -replace '(?i)((?:password|passwort|pwd)["'']?\s*[:=]\s*)[^\s;"]+', '$1(hidden)'
+    $flag = '(?!["''\s:=>(]*(?:True|False)\b)'
+    $Text = $Text -replace ('(?im)((?:ProxyPassword|EncryptionKey)' + $flag + '["'']?\s*[:=>( ]).*$'), '$1(hidden)'
+    $Text = $Text -replace ('(?i)((?:password|passwort|pwd)' + $flag + '["'']?\s*[:=]\s*)"[^"]*"'), '$1"(hidden)"'
+    $Text = $Text -replace ('(?i)((?:password|passwort|pwd)' + $flag + '["'']?\s*[:=]\s*)[^\s;"]+'), '$1(hidden)'
     $Text = $Text -replace '(?im)((?:authorization|cookie)\s*:\s*).*$', '$1(hidden)'
     $Text -replace '(://)[^/\\\s@]{1,300}@', '$1(hidden)@'
 }

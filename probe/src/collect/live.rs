@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::{By, HTTP_TEST, Place, SOURCES, Source, Wanted, without_secrets};
 use crate::collection::{Came, Collection, Source as Collected, VERSION};
+use crate::facts::decode_line;
 use crate::net::now;
 
 /// How long one program may take.
@@ -204,7 +205,8 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
     let _ = (&mut stream).take(PRINTED).read_to_end(&mut bytes).await;
     // What goes beyond is read and let go: else the program would wait for a reader.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&bytes).into_owned()
+    // PowerShell is told to write UTF-8; the others write in the code page of the console.
+    decode_line(&bytes).into_owned()
 }
 
 /// The end of a file, from the beginning of a line on.
@@ -229,6 +231,13 @@ mod tests {
     async fn a_program_that_is_not_there_is_a_reason() {
         let why = run("no-such-program.exe", &[], PATIENCE).await.err().unwrap();
         assert!(why.starts_with("no-such-program.exe: "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_console_writes_in_its_code_page() {
+        let german = b"Aktuelle WinHTTP-Proxyeinstellungen:\r\n    Direkter Zugriff (kein Proxyserver f\x81r alle)\r\n";
+        let text = read(Some(german.as_slice())).await;
+        assert!(text.contains("Proxyserver f\u{fc}r alle"), "{text}");
     }
 
     #[test]

@@ -168,3 +168,24 @@ fn without_secrets(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_a_password_is_stored_is_no_secret() {
+        let list = include_str!("../../tests/facts/config-list.txt");
+        assert!(list.contains("HasProxyPassword"));
+        for (line, after) in list.lines().zip(without_secrets(list).lines()) {
+            let secret = line.starts_with("ProxyPassword") || line.starts_with("EncryptionKey");
+            assert_eq!(secret, line != after, "{after}");
+        }
+        for line in [r#""HasProxyPassword":  true,"#, r#"<B N="HasProxyPassword">true</B>"#] {
+            assert_eq!(hide(line), line);
+        }
+        for line in ["ProxyPassword : True-love", "password=falsetto", "ProxyPassword=secret"] {
+            assert!(hide(line).ends_with("(hidden)"), "{}", hide(line));
+        }
+    }
+}

@@ -15,5 +15,12 @@ function Get-Wsus {
 function Get-Utc($Time) {
     if ($Time -isnot [datetime]) { return '' }
     if ($Time.Kind -eq 'Local') { $Time = $Time.ToUniversalTime() }
-    '{0:yyyy-MM-dd}T{0:HH:mm:ss}Z' -f $Time
+    # The calendar and the separators of a language would be taken otherwise.
+    $Time.ToString('s', [Globalization.CultureInfo]::InvariantCulture) + 'Z'
+}
+
+# A day, in the same form. It has no hour, and so no zone.
+function Get-Day($Time) {
+    if ($Time -isnot [datetime]) { return '' }
+    $Time.ToString('yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)
 }

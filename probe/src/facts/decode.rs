@@ -202,7 +202,7 @@ fn coding(head: &[u8]) -> (Coding, usize) {
 
 /// One or more lines as text: UTF-8, or else the code page that their letters speak for. A wrong guess costs letters
 /// above ASCII, and nothing that any form is told by.
-pub(super) fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         // A cut in the middle of a character at the very end is no other code page.

@@ -45,6 +45,7 @@ use crate::evidence::escape;
 use crate::report::Report;
 
 pub use client::OwnClient;
+pub(crate) use decode::decode_line;
 pub use order::{Order, Times};
 pub use servers::{Server, Servers};
 pub use statement::*;
@@ -382,6 +383,9 @@ pub(crate) fn hide(text: &str) -> String {
     let hidden = |found: &Captures<'_>| {
         let kept =
             [1, 2, 4, 5].into_iter().find_map(|group| found.get(group)).map_or("", |group| group.as_str());
+        if is_flag(&found[0][kept.len()..]) {
+            return found[0].to_string();
+        }
         let quote = found
             .get(3)
             .and_then(|value| value.as_str().get(..1))
@@ -390,4 +394,12 @@ pub(crate) fn hide(text: &str) -> String {
         format!("{kept}{quote}(hidden){quote}")
     };
     SECRET.replace_all(text, hidden).into_owned()
+}
+
+/// Whether what follows the name of a secret only says that there is one, as `HasProxyPassword : True` does.
+fn is_flag(value: &str) -> bool {
+    let value = value.trim_start_matches([' ', '\t', ':', '=', '>', '(', '"', '\'']);
+    let word = value.find(|c: char| !c.is_ascii_alphabetic()).map_or(value, |end| &value[..end]);
+    let ends = value[word.len()..].chars().next().is_none_or(|c| c.is_whitespace() || ",;<)\"'".contains(c));
+    ends && (word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false"))
 }
