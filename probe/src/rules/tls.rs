@@ -6,8 +6,10 @@ mod record;
 mod refused;
 
 use super::{Given, PathSeen, Seen, With, cause, http, proxy};
-use crate::codec::tls::{suite_name, version_name};
-use crate::evidence::{Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Looks, Observation, Offer, Outcome};
+use crate::codec::tls::{TLS12, suite_name, version_name};
+use crate::evidence::{
+    Broken, HandshakeAnswer, HelloAnswer, HttpAnswer, Looks, Observation, Offer, Outcome, question,
+};
 use crate::schannel::profile;
 
 pub(crate) use record::unexplained_failure;
@@ -62,6 +64,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
 }
 
 /// A path's own hello and what it met.
+#[derive(Clone, Copy)]
 struct Own<'a, 's> {
     path: &'a PathSeen<'s>,
     lane: &'a str,
@@ -70,10 +73,21 @@ struct Own<'a, 's> {
     answer: &'a HelloAnswer,
 }
 
-impl<'s> Own<'_, 's> {
+impl<'a, 's: 'a> Own<'a, 's> {
     /// The answer to a differential of this lane.
     fn asked(&self, question: &str) -> Option<&'s Observation> {
         self.path.questions(self.lane, question).next()
+    }
+
+    /// The same client at TLS 1.2: its own hello, or, where that stops below, the one that has TLS 1.2 as well.
+    fn at_tls12(&self) -> Self {
+        let Some(with) = self.asked(question::WITH_TLS12).filter(|_| self.offer.version < TLS12) else {
+            return *self;
+        };
+        match &with.outcome {
+            Outcome::Hello { offer, answer } => Own { observation: with, offer, answer, ..*self },
+            _ => *self,
+        }
     }
 
     /// Whether a differential was answered with a version that the client takes.

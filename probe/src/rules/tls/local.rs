@@ -6,7 +6,7 @@ use super::{Own, between, chosen, record, refused, taken, who};
 use crate::codec::tls::{TLS12, suite_name, version_name};
 use crate::diagnosis::Finding;
 use crate::evidence::{Observation, Scheme, escape, question};
-use crate::facts::{LastRun, RegistryValue, Statement};
+use crate::facts::{Fact, LastRun, RegistryValue, SchannelState, Statement};
 use crate::plan::is_microsoft_host;
 use crate::schannel::{Caller, ClientHello, Confidence, ListReading, WhyNone, read_suites};
 
@@ -22,7 +22,7 @@ pub(super) fn departures(hello: &ClientHello) -> Vec<String> {
 }
 
 /// The facts that turn TLS 1.2 off: values that say so, each with those that it stands against.
-fn tls12_off(seen: &Seen) -> Vec<String> {
+pub(super) fn tls12_off(seen: &Seen) -> Vec<String> {
     let Some(protocol) = seen.client.client.policy.protocols.get(&TLS12) else { return Vec::new() };
     let disabled = protocol.enabled.iter().filter(|setting| !setting.value);
     let reserved = protocol.disabled_by_default.iter().filter(|setting| setting.value);
@@ -32,6 +32,9 @@ fn tls12_off(seen: &Seen) -> Vec<String> {
 /// Whether one value of the registry, and nothing against it, takes TLS 1.2 from every program. What a start-up line of the
 /// log reads is not published, and `DisabledByDefault` leaves the version to programs that ask for it.
 fn plainly_off(seen: &Seen) -> bool {
+    if said_enabled(seen).is_some() {
+        return false;
+    }
     let protocol = seen.client.client.policy.protocols.get(&TLS12);
     let Some(enabled) = protocol.and_then(|protocol| protocol.enabled.as_ref()) else { return false };
     let stated = seen.facts.all().iter().filter(|fact| enabled.facts.contains(&fact.id));
@@ -39,6 +42,13 @@ fn plainly_off(seen: &Seen) -> bool {
         matches!(&fact.statement, Statement::Registry { value: RegistryValue::Number { .. }, .. })
     });
     !enabled.value && enabled.before.is_empty() && numbers.all(|number| number)
+}
+
+/// A start-up line of the log by which TLS 1.2 is on.
+fn said_enabled<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
+    seen.facts.all().iter().rev().find(|fact| {
+        matches!(&fact.statement, Statement::LogSchannel { protocol, state: SchannelState::Enabled } if *protocol == version_name(TLS12))
+    })
 }
 
 /// Whether everything that is needed is reached without TLS: its client decides nothing then.
@@ -80,13 +90,45 @@ pub(super) fn too_old(seen: &Seen, own: &Own, with: &Observation, given: &mut Gi
     because.extend(off);
     let says = format!(
         "This server's SCHANNEL has TLS 1.2 off for clients: its hello stops at {}, and {subject} refuses it ({}). The same \
-         hello with TLS 1.2 is answered ({met}): the server is not at fault.{}",
+         hello with TLS 1.2 is answered ({met}){}.{}",
         version_name(own.offer.version),
         refused(own.answer),
+        if seen.client.known {
+            ": the server is not at fault".to_string()
+        } else {
+            format!(
+                "; which Windows this is was not told, and that of {} was taken",
+                seen.client.client.profile.name
+            )
+        },
         between(own.path)
     );
     let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because);
     given.add(if plainly_off(seen) { found } else { found.likely() });
+}
+
+/// Says that TLS 1.2 is off where that is not all: the same Windows' hello with TLS 1.2 is refused as well, and a wider
+/// one at TLS 1.2 is answered. Whether it was said.
+pub(super) fn off_as_well(seen: &Seen, own: &Own, given: &mut Given) -> bool {
+    let off = tls12_off(seen);
+    let with = own.at_tls12();
+    if off.is_empty() || own.offer.version >= TLS12 || with.offer.version < TLS12 {
+        return false;
+    }
+    let mut because = vec![own.observation.id.clone(), with.observation.id.clone()];
+    because.extend(off);
+    let says = format!(
+        "This server's SCHANNEL has TLS 1.2 off for clients: its hello stops at {}, and {} refuses it ({}). Turning it on is \
+         not enough: the hello of {} with TLS 1.2 is refused as well ({}).{}",
+        version_name(own.offer.version),
+        own.path.subject(),
+        refused(own.answer),
+        who(with.offer),
+        refused(with.answer),
+        between(own.path)
+    );
+    given.add(cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely());
+    true
 }
 
 /// What no source says of a client and was assumed, as sentences.
@@ -304,6 +346,10 @@ pub(super) fn overruled(seen: &Seen, given: &mut Given) {
         _ => None,
     };
     let off = tls12_off(seen);
+    let mut contradicted: Vec<(&str, Vec<String>)> = Vec::new();
+    if !off.is_empty() {
+        contradicted.push(("turn TLS 1.2 off for clients", off.clone()));
+    }
     for found in given.findings.iter_mut().filter(|found| PREDICTED.contains(&found.id.as_str())) {
         if let Some(test) = tried {
             found
@@ -311,26 +357,42 @@ pub(super) fn overruled(seen: &Seen, given: &mut Given) {
                 .push_str(" A test with TLS 1.2 on the server itself was answered, which speaks against it.");
             found.because.push(test.id.clone());
             found.confidence = crate::diagnosis::Confidence::Possible;
-        } else if let (Some(run), "tls/client-tls12-disabled") = (succeeded, found.id.as_str()) {
+        } else if let Some(run) = succeeded {
             found.says.push_str(" The last synchronization on record succeeded: it may be from before.");
             found.because.push(run.id.clone());
             found.confidence = found.confidence.max(crate::diagnosis::Confidence::Likely);
         }
+        if found.id == "tls/cipher-policy" {
+            let hello = seen.client.client.hello(Caller::Synchronization, None);
+            contradicted.push(("leave no cipher suite that the source takes", departures(&hello)));
+        }
     }
-    if let (false, Some(other)) = (off.is_empty(), tried.or(succeeded)) {
+    if let Some(other) = tried.or(succeeded) {
         let what = match &other.statement {
             Statement::HttpTest { url, .. } => {
                 format!("a test with TLS 1.2 on the server was answered by {url}")
             }
             _ => "the last synchronization on record succeeded, which takes TLS 1.2 with Microsoft".into(),
         };
+        for (settings, mut because) in contradicted {
+            let says = format!(
+                "The settings of SCHANNEL {settings}, and {what} ({}): one of them is older, or the settings count from the \
+                 next start.",
+                other.source.file
+            );
+            because.push(other.id.clone());
+            given.add(note("input/contradictory", "SCHANNEL", says, because));
+        }
+    }
+    if let (false, Some(line)) = (off.is_empty(), said_enabled(seen)) {
         let says = format!(
-            "The settings of SCHANNEL turn TLS 1.2 off for clients, and {what} ({}): one of them is older, or the settings count \
-             from the next start.",
-            other.source.file
+            "The settings of SCHANNEL turn TLS 1.2 off for clients, and a start-up line of the log ({}{}) has it enabled: one of \
+             them is older, or the line reads another key. What it reads is not published.",
+            line.source.file,
+            line.source.line.map(|line| format!(":{line}")).unwrap_or_default()
         );
         let mut because = off;
-        because.push(other.id.clone());
+        because.push(line.id.clone());
         given.add(note("input/contradictory", "SCHANNEL", says, because));
     }
 }

@@ -3,9 +3,8 @@
 use super::super::{Given, Seen, With, finding};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::Scheme;
-use crate::facts::{
-    Fact, LoggedFailure, Phase, RegistryValue, Statement, SyncEvent, SyncResult, synchronizes,
-};
+use crate::facts::{Fact, LastRun, LoggedFailure, Phase, RegistryValue, Statement, synchronizes};
+use crate::plan::is_microsoft_host;
 
 /// The updates by which synchronization speaks TLS 1.2 on Windows Server 2012 R2 and 2012 (Microsoft: Troubleshoot WSUS import
 /// and sync issues).
@@ -19,13 +18,24 @@ fn is_tls_failure(failure: &LoggedFailure) -> bool {
     )
 }
 
-/// The last failure on record that TLS may stand behind, and that no success followed.
-pub(super) fn failure(seen: &Seen) -> Option<String> {
-    let failures = seen.facts.all().iter().rev().filter(|fact| match &fact.statement {
-        Statement::LogFailure { failure, .. } => is_tls_failure(failure),
+/// The failures on record that a client without TLS 1.2 meets, and that no success followed: of synchronization, at its
+/// first contact. Whoever has come further has spoken TLS already.
+fn at_first_contact<'a>(seen: &Seen<'a>) -> impl DoubleEndedIterator<Item = &'a Fact> {
+    let facts = seen.facts;
+    facts.all().iter().filter(move |fact| match &fact.statement {
+        Statement::LogFailure { process, failure, phase, .. } => {
+            is_tls_failure(failure)
+                && synchronizes(process)
+                && matches!(phase, None | Some(Phase::FirstContact))
+                && !facts.succeeded_after(fact)
+        }
         _ => false,
-    });
-    failures.filter(|fact| !seen.facts.succeeded_after(fact)).map(|fact| fact.id.clone()).next()
+    })
+}
+
+/// The last of those failures.
+pub(super) fn failure(seen: &Seen) -> Option<String> {
+    at_first_contact(seen).next_back().map(|fact| fact.id.clone())
 }
 
 /// Whether a synchronization or an import is on record as broken off at TLS, and no finding rests on that record: the
@@ -47,22 +57,7 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
         Statement::Log { startup: Some(line), schannel: false, .. } => Some((fact, *line)),
         _ => None,
     });
-    let failures: Vec<&str> = seen
-        .facts
-        .all()
-        .iter()
-        .filter_map(|fact| match &fact.statement {
-            Statement::LogFailure { process, failure, phase, .. }
-                if is_tls_failure(failure)
-                    && synchronizes(process)
-                    && *phase != Some(Phase::Import)
-                    && !seen.facts.succeeded_after(fact) =>
-            {
-                Some(fact.id.as_str())
-            }
-            _ => None,
-        })
-        .collect();
+    let Some(failure) = at_first_contact(seen).next() else { return };
     // Only these two lack TLS 1.2 without an update; on another the absence of the lines proves nothing.
     let version = seen.facts.version_is_2012_family();
     if version == Some(false) {
@@ -75,19 +70,37 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
     if installed {
         return;
     }
+    let from_microsoft = seen.needed().any(|path| is_microsoft_host(&path.info.target.host));
+    let other_log =
+        seen.facts.all().iter().find(|fact| matches!(&fact.statement, Statement::Log { schannel: true, .. }));
     for (fact, line) in logs {
-        let Some(failure) = failures.first() else { continue };
+        let since = seen.facts.runs().find(|run| {
+            let source = &run.fact.source;
+            run.succeeded && source.file == fact.source.file && source.line > Some(line)
+        });
+        if since.is_some() && from_microsoft {
+            // Microsoft takes TLS 1.2 alone: the service that was started there speaks it.
+            continue;
+        }
         // A walk that the server itself ended leaves the client's side open.
         let server_refuses =
             seen.needed().any(|p| p.failures().any(|(_, o)| super::super::seen::kind(&o.outcome) == "hello"));
-        let mut because = vec![fact.id.clone(), failure.to_string()];
+        let mut because = vec![fact.id.clone(), failure.id.clone()];
         because.extend(seen.facts.build().map(|(fact, _)| fact.id.clone()));
-        let says = format!(
+        let mut says = format!(
             "The log holds a start-up of the service ({}:{line}) and no SCHANNEL line with it; a server that has the update \
              by which synchronization speaks TLS 1.2 writes them there. Connections are on record as broken off.{}",
             fact.source.file,
             if version.is_some() { " The server is Windows Server 2012 or 2012 R2." } else { "" }
         );
+        if let Some(run) = since {
+            says.push_str(" A synchronization succeeded after that start-up, which speaks against it unless the source took an older TLS then.");
+            because.push(run.fact.id.clone());
+        }
+        if let Some(other) = other_log {
+            says.push_str(&format!(" {} has those lines, which speaks against it.", other.source.file));
+            because.push(other.id.clone());
+        }
         let role = if server_refuses { Role::Contributing } else { Role::Cause };
         let found = finding(
             "tls/sync-fix-missing",
@@ -97,7 +110,18 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             says,
             because,
         );
-        given.add(if version.is_some() && !server_refuses { found } else { found.possible() });
+        let unopposed = since.is_none() && other_log.is_none();
+        given.add(if version.is_some() && !server_refuses && unopposed { found } else { found.possible() });
+        if let Some(listed) = later_update(seen) {
+            given.open(
+                "Is one of the installed updates a Monthly Rollup?",
+                "Every Monthly Rollup since June 2017 brings what this server seems to lack, under a number of its own; \
+                 Security-Only updates never do."
+                    .into(),
+                "look the listed numbers up in the update history of Windows Server 2012 R2 or 2012",
+                vec![listed.id.clone()],
+            );
+        }
         if version.is_none() {
             given.open(
                 "Which Windows Server is it?",
@@ -109,6 +133,17 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             );
         }
     }
+}
+
+/// An installed update that is newer than the fix, by its number.
+fn later_update<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
+    let number = |update: &str| update.get(2..).and_then(|digits| digits.parse::<u64>().ok());
+    let fix = FIXES.iter().filter_map(|fix| number(fix)).max();
+    seen.facts
+        .all()
+        .iter()
+        .rev()
+        .find(|fact| matches!(&fact.statement, Statement::InstalledUpdate { update } if number(update) > fix))
 }
 
 /// Whether .NET Framework is set to begin with TLS 1.2 in 64-bit programs, such as w3wp.
@@ -200,24 +235,29 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
     tested(seen, given);
     let mut import = None;
     let mut service_fails = false;
-    let mut synchronized = None;
     for fact in seen.facts.all() {
-        match &fact.statement {
-            Statement::LogFailure { process, failure, phase, .. } if is_tls_failure(failure) => {
-                match (process.as_str(), phase) {
-                    ("w3wp", _) | (_, Some(Phase::Import)) => import = import.or(Some(fact)),
-                    ("WsusService", _) => service_fails = true,
-                    // A text that does not say who logged it tells neither.
-                    _ => {}
-                }
+        let Statement::LogFailure { process, failure, phase, .. } = &fact.statement else { continue };
+        match (process.as_str(), phase) {
+            ("w3wp", _) | (_, Some(Phase::Import)) if is_tls_failure(failure) => {
+                import = import.or(Some(fact))
             }
-            Statement::LogSync { event: SyncEvent::Succeeded, .. }
-            | Statement::SyncRun { result: SyncResult::Succeeded, .. } => synchronized = Some(fact),
+            ("w3wp", _) | (_, Some(Phase::Import | Phase::Content)) => {}
+            // What is broken off at TLS is the service's own, whatever came of it later.
+            ("WsusService", _) => {
+                service_fails |= is_tls_failure(failure) || !seen.facts.succeeded_after(fact)
+            }
+            // A text that does not say who logged it tells neither.
             _ => {}
         }
     }
+    let synchronized = seen.facts.runs().filter(|run| run.succeeded).last().map(|run| run.fact);
+    let failed = match seen.facts.last_run() {
+        LastRun::One(run) => !run.succeeded,
+        LastRun::Unsure(..) => true,
+        LastRun::None => false,
+    };
     let Some(import) = import else { return };
-    if service_fails {
+    if service_fails || failed {
         return;
     }
     let strong = strong_crypto(seen);
@@ -240,5 +280,7 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
     );
     let found = finding("tls/dotnet-strong-crypto", role, Confidence::Likely, subject, says, because);
     let found = found.severity(Severity::Warning);
-    given.add(if synchronized.is_some() || strong.is_some() { found } else { found.possible() });
+    // SCHANNEL without TLS 1.2 breaks an import off as well.
+    let alone = super::local::tls12_off(seen).is_empty();
+    given.add(if alone && (synchronized.is_some() || strong.is_some()) { found } else { found.possible() });
 }

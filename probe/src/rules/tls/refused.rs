@@ -30,13 +30,18 @@ pub(super) fn isolate(seen: &Seen, own: &Own, given: &mut Given) {
     let signatures = at_12(question::EVERY_SIGNATURE);
     let both = at_12(question::EVERY_GROUP_AND_SIGNATURE);
     let everything = at_12(question::EVERYTHING);
+    // Where TLS 1.2 is off, and its hello with it is refused as well, turning it on is the first of two repairs.
+    let role = match [suites, groups, signatures, both].into_iter().flatten().next() {
+        Some(_) if local::off_as_well(seen, own, given) => Role::Contributing,
+        _ => Role::Cause,
+    };
     match (suites, groups, signatures) {
-        (Some(with), None, None) if both.is_none() => no_common_cipher(seen, own, with, given),
-        (_, Some(with), None) => no_common_group(seen, own, with, Role::Cause, given),
-        (_, None, Some(with)) => no_common_signature(seen, own, with, Role::Cause, given),
+        (Some(with), None, None) if both.is_none() => no_common_cipher(seen, own, with, role, given),
+        (_, Some(with), None) => no_common_group(seen, own, with, role, given),
+        (_, None, Some(with)) => no_common_signature(seen, own, with, role, given),
         (None, None, None) if both.is_some() => {
             let with = both.unwrap_or(own.observation);
-            no_common_group(seen, own, with, Role::Cause, given);
+            no_common_group(seen, own, with, role, given);
             no_common_signature(seen, own, with, Role::Contributing, given);
         }
         (None, None, None) if everything.is_none() && !versions.is_empty() => {
@@ -108,7 +113,8 @@ pub(super) fn shortened(names: &[String]) -> String {
     }
 }
 
-fn no_common_cipher(seen: &Seen, own: &Own, with: &Observation, given: &mut Given) {
+fn no_common_cipher(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
+    let own = &own.at_tls12();
     let subject = own.path.subject();
     let apart = [question::EVERY_GROUP, question::EVERY_SIGNATURE, question::EVERY_GROUP_AND_SIGNATURE];
     let mut because = proof(own, with, &apart);
@@ -127,7 +133,7 @@ fn no_common_cipher(seen: &Seen, own: &Own, with: &Observation, given: &mut Give
     // Where more groups or algorithms alone might do as well, it is not proved that it is the suites.
     let proved = own.asked(question::EVERY_GROUP_AND_SIGNATURE).is_some();
     let found = if proved { found } else { found.likely() };
-    given.add(weighed(seen, own, found));
+    given.add(weighed(seen, own, found).role(role));
     ask_for_the_client(seen, own, given);
 }
 
@@ -169,6 +175,7 @@ fn proof(own: &Own, with: &Observation, others: &[&str]) -> Vec<String> {
 }
 
 fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
+    let own = &own.at_tls12();
     let subject = own.path.subject();
     let mut because = proof(own, with, &[question::EVERY_SUITE, question::EVERY_SIGNATURE]);
     let ours: Vec<String> = own.offer.groups.iter().map(|&group| group_name(group)).collect();
@@ -193,6 +200,7 @@ fn no_common_group(seen: &Seen, own: &Own, with: &Observation, role: Role, given
 }
 
 fn no_common_signature(seen: &Seen, own: &Own, with: &Observation, role: Role, given: &mut Given) {
+    let own = &own.at_tls12();
     let subject = own.path.subject();
     let mut because = proof(own, with, &[question::EVERY_SUITE, question::EVERY_GROUP]);
     let ours: Vec<String> = own.offer.signatures.iter().map(|&code| signature_name(code)).collect();
