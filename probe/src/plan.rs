@@ -99,8 +99,11 @@ fn sources(facts: &FactView) -> Vec<Target> {
     }
     if from_microsoft.is_empty() {
         // Without a configuration the log's own words are the best that is known.
-        // What a later run succeeded after was repaired, or was none of its matter.
-        let current = facts.endpoints().into_iter().filter(|(fact, _)| !facts.succeeded_after(fact));
+        // What a later run succeeded after was repaired, or was none of its matter; what it has left is the past.
+        let current = facts
+            .endpoints()
+            .into_iter()
+            .filter(|(fact, _)| !facts.succeeded_after(fact) && facts.moved_since(fact).is_none());
         found.extend(current.filter_map(|(_, url)| service_of(url)));
     }
     let mut unique: Vec<Target> = Vec::new();

@@ -3,6 +3,7 @@
 //! A file's kind is told by its content, never by its name. What one file, or one part of it, cannot give is reported
 //! and costs nothing else.
 
+mod bypass;
 mod client;
 mod collection;
 mod config;
@@ -44,13 +45,14 @@ use regex::{Captures, Regex};
 use crate::evidence::escape;
 use crate::report::Report;
 
+pub(crate) use bypass::bypasses;
 pub use client::OwnClient;
 pub(crate) use decode::decode_line;
 pub use order::{Order, Times};
 pub use servers::{Server, Servers};
 pub use statement::*;
-pub(crate) use view::is_user_proxy_key;
 pub use view::{FactView, FailureView, LastRun, RunView, synchronizes};
+pub(crate) use view::{ProxyOf, is_user_proxy_key};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
 const DOCUMENT: usize = 64 * 1024 * 1024;

@@ -136,6 +136,17 @@ impl<'a> FactView<'a> {
             .collect()
     }
 
+    /// The URL of another host that a log names after the one in `fact`: the service has been pointed elsewhere since.
+    pub fn moved_since(&self, fact: &Fact) -> Option<(&'a Fact, &'a str)> {
+        let Statement::LogEndpoint { url } = &fact.statement else { return None };
+        let times = Times::new(self.facts);
+        let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_string));
+        let own = host(url)?;
+        self.endpoints().into_iter().find(|(other, url)| {
+            host(url).is_some_and(|host| host != own) && times.order(other, fact) == Order::After
+        })
+    }
+
     /// Whether a synchronization succeeded after what a fact tells: by time, or further down in the same file.
     pub fn succeeded_after(&self, fact: &Fact) -> bool {
         let times = Times::new(self.facts);
@@ -233,10 +244,10 @@ impl<'a> FactView<'a> {
         })
     }
 
-    /// WinHTTP's proxy, the last one handed over: `host:port` by scheme, empty for direct access.
-    pub fn winhttp(&self) -> Option<(&'a Fact, &'a [(String, String)])> {
+    /// WinHTTP's proxy, the last one handed over: `host:port` by scheme, empty for direct access, and what goes past it.
+    pub fn winhttp(&self) -> Option<(&'a Fact, &'a [(String, String)], &'a str)> {
         self.facts.iter().rev().find_map(|fact| match &fact.statement {
-            Statement::WinHttpProxy { servers, .. } => Some((fact, servers.as_slice())),
+            Statement::WinHttpProxy { servers, bypass } => Some((fact, servers.as_slice(), bypass.as_str())),
             _ => None,
         })
     }
@@ -278,6 +289,35 @@ pub fn synchronizes(process: &str) -> bool {
 /// Whether a key of the registry holds the proxy of a user's programs, which the service does not use.
 pub(crate) fn is_user_proxy_key(key: &str) -> bool {
     ends_with(key, r"\Internet Settings")
+}
+
+/// Whose programs go by the proxy of such a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyOf {
+    /// A person's, a browser among them.
+    User,
+    /// Those of everybody on the machine.
+    Machine,
+    /// Those that run as this account of Windows.
+    Account(&'static str),
+}
+
+impl ProxyOf {
+    /// By the hive that the key is in (Microsoft: Well-known SIDs).
+    pub(crate) fn key(key: &str) -> ProxyOf {
+        const ACCOUNTS: [(&str, &str); 4] = [
+            (r"\S-1-5-18\", "LOCAL SYSTEM"),
+            (r"\.DEFAULT\", "LOCAL SYSTEM"),
+            (r"\S-1-5-19\", "LOCAL SERVICE"),
+            (r"\S-1-5-20\", "NETWORK SERVICE"),
+        ];
+        let key = key.to_ascii_uppercase();
+        if key.starts_with(r"HKLM\") || key.starts_with(r"HKEY_LOCAL_MACHINE\") {
+            return ProxyOf::Machine;
+        }
+        let account = ACCOUNTS.iter().find(|(sid, _)| key.contains(sid));
+        account.map_or(ProxyOf::User, |(_, name)| ProxyOf::Account(name))
+    }
 }
 
 /// Whether a key of the registry ends so, whatever the case.

@@ -156,6 +156,12 @@ fn endpoint(seen: &Seen, given: &mut Given) {
             given.add(found.possible().role(Role::Note).severity(Severity::Info));
             continue;
         }
+        if let (false, None, Some((other, now))) = (by_configuration, configured, facts.moved_since(fact)) {
+            found.says.push_str(&format!(" It names {now} later on, so that is from before."));
+            found.because.push(other.id.clone());
+            given.add(found.possible().role(Role::Note).severity(Severity::Info));
+            continue;
+        }
         if !by_configuration && configured.is_some() {
             // The configuration has another one now: the log may be from before, and is where that one works.
             let now = walked(seen.needed().filter(|p| p.info.role == PathRole::Source));
@@ -392,7 +398,7 @@ fn upstream(seen: &Seen, given: &mut Given) {
 
 fn winhttp(seen: &Seen, given: &mut Given) {
     let facts = &seen.facts;
-    let Some((fact, servers)) = facts.winhttp() else { return };
+    let Some((fact, servers, bypass)) = facts.winhttp() else { return };
     let shown: Vec<String> = servers
         .iter()
         .map(|(scheme, server)| if scheme == "*" { server.clone() } else { format!("{scheme}={server}") })
@@ -400,7 +406,7 @@ fn winhttp(seen: &Seen, given: &mut Given) {
     let Some((uses, uses_proxy)) = facts.flag("UseProxy") else { return };
     let because = vec![fact.id.clone(), uses.id.clone()];
     if !uses_proxy {
-        if servers.is_empty() {
+        if servers.is_empty() || local::goes_past(seen, bypass) {
             return;
         }
         let through: Vec<_> = seen.of_role(PathRole::WinHttp).collect();
@@ -420,7 +426,8 @@ fn winhttp(seen: &Seen, given: &mut Given) {
             }
             _ => found = found.possible(),
         }
-        if walked_well {
+        let no_walk = walked(seen.needed()) == Walked::No;
+        if walked_well || no_walk && local::works_on_record(seen) {
             found = found.role(Role::Note).severity(Severity::Info);
         }
         given.add(found);

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use super::super::{Given, Seen, With, cause, place};
 use super::{Walked, walked};
 use crate::diagnosis::{Role, Severity};
-use crate::facts::{Fact, RegistryValue, Servers, ServiceState, Statement, is_user_proxy_key};
+use crate::evidence::PathRole;
+use crate::facts::{
+    Fact, LastRun, ProxyOf, RegistryValue, Servers, ServiceState, Statement, bypasses, is_user_proxy_key,
+};
 
 /// The service of the Windows Internal Database.
 const INTERNAL_DATABASE: &str = "MSSQL$MICROSOFT##WID";
@@ -67,18 +70,39 @@ fn user_proxy_of(seen: &Seen, uses: &Fact, key: &str, given: &mut Given) {
     if shown.is_empty() {
         return;
     }
+    let past = text("ProxyOverride").filter(|_| server.is_some());
+    if past.is_some_and(|(_, list)| goes_past(seen, list)) {
+        // Whoever has this proxy reaches the source without it, as synchronization does.
+        return;
+    }
     because.push(uses.id.clone());
+    let (whose, who) = match ProxyOf::key(key) {
+        ProxyOf::User => ("The user's own settings".to_string(), "a browser goes"),
+        ProxyOf::Machine => ("The machine's settings for its users".to_string(), "their browsers may go"),
+        ProxyOf::Account(name) => (format!("The settings of the account {name}"), "what keeps to them goes"),
+    };
     let says = format!(
-        "The user's own settings name {}, and WSUS has no proxy (UseProxy = False): a browser goes another way than \
-         synchronization does.",
+        "{whose} name {}, and WSUS has no proxy (UseProxy = False): {who} another way than synchronization does.",
         place::list(&shown)
     );
     let found = cause("config/proxy-only-in-user", "UseProxy", says, because).possible();
     // A user's proxy beside a direct way that works is as it should be.
     given.add(match walked(seen.needed()) {
         Walked::Works => found.role(Role::Note).severity(Severity::Info),
+        Walked::No if works_on_record(seen) => found.role(Role::Note).severity(Severity::Info),
         Walked::Failed | Walked::No => found,
     });
+}
+
+/// Whether every source that is needed is reached past a proxy with this list of exceptions.
+pub(super) fn goes_past(seen: &Seen, list: &str) -> bool {
+    let mut sources = seen.needed().filter(|path| path.info.role == PathRole::Source).peekable();
+    sources.peek().is_some() && sources.all(|path| bypasses(list, &path.info.target.host))
+}
+
+/// Whether the last run on record succeeded: nothing fails that a setting would have to explain.
+pub(super) fn works_on_record(seen: &Seen) -> bool {
+    matches!(seen.facts.last_run(), LastRun::One(run) if run.succeeded)
 }
 
 /// What a stopped service takes with it.
@@ -246,6 +270,58 @@ mod tests {
             assert_eq!(found.confidence, Confidence::Possible);
             assert_eq!(found.role, if walked { Role::Note } else { Role::Cause });
             assert_eq!(diagnosis.verdict, if walked { Verdict::Healthy } else { Verdict::Undetermined });
+        }
+    }
+
+    #[test]
+    fn a_source_that_goes_past_the_proxy_is_reached_alike() {
+        for (list, said) in [("*.microsoft.com;<local>", false), ("*.contoso.com;<local>", true)] {
+            let mut evidence = unwalked();
+            utc(&mut evidence, "user.reg", "", text("ProxyServer", "proxy.example.com:8080"));
+            utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 1));
+            utc(&mut evidence, "user.reg", "", text("ProxyOverride", list));
+            assert_eq!(ids(&judge(&evidence)).contains(&"config/proxy-only-in-user"), said, "{list}");
+            let mut evidence = unwalked();
+            let servers = vec![("*".into(), "proxy.example.com:8080".into())];
+            utc(&mut evidence, "n.txt", "", Statement::WinHttpProxy { servers, bypass: list.into() });
+            assert_eq!(ids(&judge(&evidence)).contains(&"config/proxy-only-in-winhttp"), said, "{list}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_succeeded_leaves_nothing_to_explain() {
+        let mut evidence = unwalked();
+        utc(&mut evidence, "user.reg", "", text("ProxyServer", "proxy.example.com:8080"));
+        utc(&mut evidence, "user.reg", "", number(KEY, "ProxyEnable", 1));
+        let servers = vec![("*".into(), "proxy.example.com:8080".into())];
+        utc(&mut evidence, "n.txt", "", Statement::WinHttpProxy { servers, bypass: String::new() });
+        utc(&mut evidence, "history.txt", "2026-06-15T03:00:00Z", run(SyncResult::Succeeded, None));
+        let diagnosis = judge(&evidence);
+        for id in ["config/proxy-only-in-user", "config/proxy-only-in-winhttp"] {
+            assert_eq!(
+                (the(&diagnosis, id).role, the(&diagnosis, id).severity),
+                (Role::Note, Severity::Info)
+            );
+        }
+    }
+
+    #[test]
+    fn whose_settings_they_are_is_told_by_the_hive() {
+        for (hive, says) in [
+            (r"HKCU", "The user's own settings"),
+            (r"HKU\S-1-5-21-1-2-3-1001", "The user's own settings"),
+            (r"HKU\S-1-5-20", "The settings of the account NETWORK SERVICE"),
+            (r"HKU\.DEFAULT", "The settings of the account LOCAL SYSTEM"),
+            (r"HKLM", "The machine's settings for its users"),
+        ] {
+            let mut evidence = unwalked();
+            let key = format!(r"{hive}\Software\Microsoft\Windows\CurrentVersion\Internet Settings");
+            let server = RegistryValue::Text { value: "proxy.example.com:8080".into() };
+            let name = "ProxyServer".into();
+            utc(&mut evidence, "u.reg", "", Statement::Registry { key: key.clone(), name, value: server });
+            utc(&mut evidence, "u.reg", "", number(&key, "ProxyEnable", 1));
+            let found = judge(&evidence);
+            assert!(the(&found, "config/proxy-only-in-user").says.starts_with(says), "{hive}");
         }
     }
 

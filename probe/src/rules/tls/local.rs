@@ -301,8 +301,21 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
                 hello.offer.settings.join(", "),
                 hello.order.as_ref().map(reading).unwrap_or_default()
             );
-            let found = cause("tls/cipher-policy", "SSL Cipher Suite Order", says, ids);
-            given.add(inferred(seen, &hello, found).likely());
+            let found = cause("tls/cipher-policy", "SSL Cipher Suite Order", says, ids.clone());
+            // Whether Windows then offers nothing, or takes no notice of such a list, is not published.
+            if hello.order.as_ref().is_some_and(|order| order.used.is_empty()) {
+                given.add(found.possible());
+                given.open(
+                    "What does Windows offer where the list holds nothing that it knows?",
+                    "The list of cipher suites that is set leaves none; whether Windows then offers none or its own is not \
+                     published."
+                        .into(),
+                    "run `Get-TlsCipherSuite` on the server (from Windows Server 2016 on), or wsusprobe.exe check of the source there",
+                    ids,
+                );
+            } else {
+                given.add(inferred(seen, &hello, found).likely());
+            }
         }
         _ => unwalked(seen, &hello, failure, given),
     }

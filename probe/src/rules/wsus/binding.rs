@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::{Given, Seen, With, cause};
+use super::super::{Given, Seen, With, cause, note};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::Layer;
 use crate::facts::{Fact, Servers, Statement, StoreAccount};
@@ -37,11 +37,16 @@ struct Held<'a> {
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     let held: Vec<Held> = held(seen);
-    for bound in bindings(seen).into_iter().take(MOST) {
+    let bound = bindings(seen);
+    let contradicted = contradicted(&bound, given);
+    for bound in bound.into_iter().take(MOST) {
         let Some((says, confidence, beside)) = wrong(seen, &bound, &held) else {
             ended(seen, &bound, &held, given);
             continue;
         };
+        // Which of two certificates is shown there now was not told.
+        let confidence =
+            if contradicted.contains(&bound.endpoint) { Confidence::Possible } else { confidence };
         let mut because = vec![bound.fact.id.clone()];
         because.extend(beside.map(|fact| fact.id.clone()));
         let mut found = cause("wsus/binding-certificate", &bound.endpoint, says, because);
@@ -51,11 +56,31 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         match failed {
             Some(observation) => {
                 found.because.push(observation);
-                given.add(found.likely());
+                found.confidence = confidence.max(Confidence::Likely);
+                given.add(found);
             }
             None => given.add(found.role(Role::Note).severity(Severity::Warning)),
         }
     }
+}
+
+/// The endpoints to which printouts bind different certificates; each is said as a contradiction.
+fn contradicted(bound: &[Bound], given: &mut Given) -> Vec<String> {
+    let mut endpoints: Vec<String> = Vec::new();
+    for (at, one) in bound.iter().enumerate() {
+        let other = bound[..at].iter().find(|other| {
+            other.endpoint == one.endpoint && !other.certificate.eq_ignore_ascii_case(one.certificate)
+        });
+        let Some(other) = other.filter(|_| !endpoints.contains(&one.endpoint)) else { continue };
+        let says = format!(
+            "{} is bound to {} ({}) and to {} ({}): one of them is older.",
+            one.endpoint, other.certificate, other.fact.source.file, one.certificate, one.fact.source.file
+        );
+        let because = vec![other.fact.id.clone(), one.fact.id.clone()];
+        given.add(note("input/contradictory", &one.endpoint, says, because));
+        endpoints.push(one.endpoint.clone());
+    }
+    endpoints
 }
 
 /// The TLS failure of a needed path that leads to the very server whose bindings were printed.
@@ -202,27 +227,24 @@ fn wrong<'a>(
         );
         return Some((says, Confidence::Likely, Some(own.fact)));
     }
-    let (begins, now) = (own.not_before?, seen.now()?);
+    let (begins, ends, now) = (own.not_before?, own.not_after?, seen.now()?);
     let newer = machine.iter().find(|one| {
         one.fingerprint != own.fingerprint
             && one.subject == own.subject
             && one.private_key != Some(false)
             && one.not_before.is_some_and(|from| from > begins && from <= now)
-            && one.not_after.is_some_and(|to| to > now)
+            && one.not_after.is_some_and(|to| to > now && to > ends)
     })?;
-    let ended = own.not_after.is_some_and(|to| to < now);
+    let ended = ends < now;
     let says = format!(
         "{endpoint} still shows the certificate of \"{}\" that {}, and a newer one of the same name lies in the machine's Personal \
          store ({}).",
         own.subject,
-        match own.not_after {
-            Some(to) if ended => format!("ended at {to}"),
-            Some(to) => format!("ends at {to}"),
-            None => "was there before".into(),
-        },
+        if ended { format!("ended at {ends}") } else { format!("ends at {ends}") },
         newer.fingerprint
     );
-    Some((says, if ended { Confidence::Certain } else { Confidence::Likely }, Some(newer.fact)))
+    // While the one that is bound is good, that may be as it is meant.
+    Some((says, if ended { Confidence::Certain } else { Confidence::Possible }, Some(newer.fact)))
 }
 
 #[cfg(test)]
@@ -350,6 +372,33 @@ mod tests {
         assert_eq!(ids(&judge(&evidence)), ["wsus/binding-certificate"]);
         utc(&mut evidence, "my.txt", "", Statement::PartOfStore { why: "it was cut".into() });
         assert!(ids(&judge(&evidence)).is_empty());
+    }
+
+    #[test]
+    fn a_newer_one_that_ends_sooner_is_none_to_change_to() {
+        for (to, confidence) in
+            [("2028-06-01T00:00:00Z", Some(Confidence::Possible)), ("2027-05-01T00:00:00Z", None)]
+        {
+            let mut evidence = server();
+            bind(&mut evidence, "0.0.0.0:8531", OLD);
+            hold(&mut evidence, OLD, YEAR.0, YEAR.1, Some(true));
+            hold(&mut evidence, NEW, "2026-05-01T00:00:00Z", to, Some(true));
+            let diagnosis = judge(&evidence);
+            let found = diagnosis.findings.iter().find(|f| f.id == "wsus/binding-certificate");
+            assert_eq!(found.map(|f| f.confidence), confidence, "{to}");
+        }
+    }
+
+    #[test]
+    fn two_printouts_of_one_port_contradict_each_other() {
+        let mut evidence = server();
+        let before = bind(&mut evidence, "0.0.0.0:8531", OLD);
+        let after = bind(&mut evidence, "0.0.0.0:8531", NEW);
+        hold(&mut evidence, OLD, "2024-06-01T00:00:00Z", "2026-06-01T00:00:00Z", Some(true));
+        hold(&mut evidence, NEW, YEAR.0, YEAR.1, Some(true));
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "input/contradictory").because, [before, after]);
+        assert_eq!(the(&diagnosis, "wsus/binding-certificate").confidence, Confidence::Possible);
     }
 
     #[test]
