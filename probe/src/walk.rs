@@ -109,8 +109,8 @@ pub async fn walk(
 
 /// The proxy that WinHTTP has for the first of these schemes that it has one for; `*` stands for every scheme.
 fn winhttp_proxy(facts: &FactView, schemes: &[&str]) -> Option<ProxyHop> {
-    let (_, servers, _) = facts.winhttp()?;
-    let (_, server) = schemes.iter().find_map(|scheme| servers.iter().find(|(s, _)| s == scheme))?;
+    let own = facts.winhttp()?;
+    let (_, server) = schemes.iter().find_map(|scheme| own.servers.iter().find(|(s, _)| s == scheme))?;
     let (host, port) = crate::settings::split_host_port(server)?;
     Some(ProxyHop { kind: ProxyKind::Http, host, port })
 }

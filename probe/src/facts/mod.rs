@@ -51,7 +51,7 @@ pub(crate) use decode::decode_line;
 pub use order::{Order, Times};
 pub use servers::{Server, Servers};
 pub use statement::*;
-pub use view::{FactView, FailureView, LastRun, RunView, synchronizes};
+pub use view::{FactView, FailureView, LastRun, RunView, WinHttpView, synchronizes};
 pub(crate) use view::{ProxyOf, is_user_proxy_key};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.

@@ -38,6 +38,17 @@ pub struct RunView<'a> {
     pub new_updates: Option<u64>,
 }
 
+/// WinHTTP's proxy, and the fact that states it.
+#[derive(Clone, Copy, Debug)]
+pub struct WinHttpView<'a> {
+    /// The fact.
+    pub fact: &'a Fact,
+    /// `host:port` by scheme, `*` for every one; empty for direct access.
+    pub servers: &'a [(String, String)],
+    /// What goes past it, as printed.
+    pub bypass: &'a str,
+}
+
 /// What the latest runs on record came to.
 #[derive(Clone, Debug)]
 pub enum LastRun<'a> {
@@ -244,10 +255,10 @@ impl<'a> FactView<'a> {
         })
     }
 
-    /// WinHTTP's proxy, the last one handed over: `host:port` by scheme, empty for direct access, and what goes past it.
-    pub fn winhttp(&self) -> Option<(&'a Fact, &'a [(String, String)], &'a str)> {
+    /// WinHTTP's proxy, the last one handed over.
+    pub fn winhttp(&self) -> Option<WinHttpView<'a>> {
         self.facts.iter().rev().find_map(|fact| match &fact.statement {
-            Statement::WinHttpProxy { servers, bypass } => Some((fact, servers.as_slice(), bypass.as_str())),
+            Statement::WinHttpProxy { servers, bypass } => Some(WinHttpView { fact, servers, bypass }),
             _ => None,
         })
     }

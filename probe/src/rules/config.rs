@@ -7,7 +7,7 @@ pub(super) use local::running;
 use super::{Given, Seen, cause, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Observation, Outcome, PathRole, ProxyAnswer, Scheme};
-use crate::facts::{Fact, FactView, LoggedFailure, Statement};
+use crate::facts::{Fact, FactView, LoggedFailure, Statement, WinHttpView};
 use crate::plan::{configured_proxy, service_of};
 use crate::rules::With;
 use crate::settings::is_host_name;
@@ -398,7 +398,7 @@ fn upstream(seen: &Seen, given: &mut Given) {
 
 fn winhttp(seen: &Seen, given: &mut Given) {
     let facts = &seen.facts;
-    let Some((fact, servers, bypass)) = facts.winhttp() else { return };
+    let Some(WinHttpView { fact, servers, bypass }) = facts.winhttp() else { return };
     let shown: Vec<String> = servers
         .iter()
         .map(|(scheme, server)| if scheme == "*" { server.clone() } else { format!("{scheme}={server}") })
