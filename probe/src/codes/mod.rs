@@ -118,11 +118,11 @@ pub struct CodeFamily {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Area {
-    /// What such a code does not prove.
+    /// What none of its codes proves.
     pub not: String,
-    /// What to look at first.
+    /// What to look at first, for each of them.
     pub first: String,
-    /// Ids of findings that it may come to.
+    /// Ids of findings that they may come to, all of which are diagnosed.
     pub findings: Vec<String>,
 }
 
