@@ -159,6 +159,9 @@ fn severity(severity: Severity) -> &'static str {
 /// Why `explain` has nothing to say about a word.
 fn unknown(word: &str) -> String {
     let shown = clean(&word.chars().take(80).collect::<String>());
+    if let Some(status) = codes::status_alone(word) {
+        return format!("{shown}: no meaning of this substatus is known; the status has one: http:{status}");
+    }
     if codes::reads_as_code(word) {
         return match code::owner(word) {
             Some(owner) => {
@@ -266,6 +269,14 @@ mod tests {
         }
         let page = page("history/stale", false).unwrap();
         assert!(page.contains("`config/service-stopped`") && !page.contains("whose imports are old"));
+    }
+
+    #[test]
+    fn a_substatus_that_is_not_known_offers_its_status() {
+        for word in ["401.99", "HTTP 401.99", "HTTP 401 substatus 99"] {
+            assert!(unknown(word).contains("http:401"), "{word}: {}", unknown(word));
+        }
+        assert!(!unknown("999.1").contains("http:"), "{}", unknown("999.1"));
     }
 
     #[test]

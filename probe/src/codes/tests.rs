@@ -250,6 +250,106 @@ fn a_finding_is_listed_by_codes_that_can_come_to_it() {
 }
 
 #[test]
+fn a_code_is_found_as_logs_and_exceptions_print_it() {
+    let long = format!("EventId=386,Type=Error,Category=Synchronization,Message={}", "x".repeat(5_000));
+    for (spelling, key) in [
+        ("EventId=386,Type=Error", "event:386"),
+        ("EventId=386,Type=Error,Category=Synchronization,Message=Synchronization failed.", "event:386"),
+        (" eventid=10022,type=error", "event:10022"),
+        (&long, "event:386"),
+        ("(407) Proxy Authentication Required", "http:407"),
+        ("(407) Proxyauthentifizierung erforderlich.", "http:407"),
+        ("The remote server returned an error: (407) Proxy Authentication Required.", "http:407"),
+        ("(503) Server Unavailable", "http:503"),
+        ("Exception from HRESULT: 0x80072EE2", "0x80072EE2"),
+        ("(Exception from HRESULT: 0x80072EE2)", "0x80072EE2"),
+        ("The operation timed out (Exception from HRESULT: 0x80072EE2)", "0x80072EE2"),
+        ("Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))", "0x80070005"),
+        ("Win32Exception (0x80090331)", "0x80090331"),
+        ("Win32Exception: 0x80090331", "0x80090331"),
+        ("System.ComponentModel.Win32Exception (0x80090331): no common algorithm, 2 tries", "0x80090331"),
+        ("SocketException (10060)", "0x8007274C"),
+        ("System.Net.Sockets.SocketException (0x8007274C)", "0x8007274C"),
+        ("System.Data.SqlClient.SqlException (0x80131904): Timeout expired", "0x80131904"),
+        ("SynchronizationError.UssCommunicationError", "SynchronizationError:10"),
+        (
+            "Microsoft.UpdateServices.Administration.SynchronizationError.UssCommunicationError",
+            "SynchronizationError:10",
+        ),
+        ("SynchronizationUpdateError.DependencyNotFound", "SynchronizationUpdateError:1"),
+        ("“0x80072EE2”", "0x80072EE2"),
+        ("„0x80072EE2“", "0x80072EE2"),
+        ("«0x80072EE2»", "0x80072EE2"),
+        ("« 0x80072EE2 »", "0x80072EE2"),
+        ("‹0x80072EE2›", "0x80072EE2"),
+        ("‘0x80072EE2’", "0x80072EE2"),
+        ("\u{2212}2147012894", "0x80072EE2"),
+        ("\u{2013}2147012894", "0x80072EE2"),
+        ("HTTP 403 substatus 16", "http:403.16"),
+        ("403 substatus 16", "http:403.16"),
+        ("HTTP status 403, sub-status: 16", "http:403.16"),
+        ("sc-status=403 sc-substatus=16", "http:403.16"),
+    ] {
+        assert_eq!(keys(spelling), [key], "{spelling}");
+        assert_eq!(lookup(spelling), lookup(key), "{spelling}");
+    }
+}
+
+#[test]
+fn what_only_resembles_a_spelling_is_no_code() {
+    for spelling in [
+        "EventId=386,386",
+        "EventId=386,Typed=Error",
+        "EventId=,Type=Error",
+        "EventId=-386,Type=Error",
+        "EventId=99999999999,Type=Error",
+        "EventId=80072EE2,Type=Error",
+        "EventId",
+        "(407) 10022",
+        "(407) Proxy 10022",
+        "(4071) Proxy Authentication Required",
+        "(99) Proxy Authentication Required",
+        "(407) event 386",
+        "Win32: (407) Proxy Authentication Required",
+        "0x80072EE2: (407) Proxy Authentication Required",
+        "(0x80072EE2) (407) Proxy Authentication Required",
+        "Exception from HRESULT:",
+        "Exception from HRESULT: 0x80072EE2 0x80072EFD",
+        "Exception from HRESULT: event 386",
+        "Exception from HRESULT: 0x80072EE",
+        "Exception from event 386",
+        "Win32Exception ()",
+        "Win32Exception (0x80090331) (0x80090302)",
+        "Win32Exception (0x80090331) event 386",
+        "Win32Exceptional (0x80090331)",
+        "win32:0x80090331",
+        "SynchronizationErrors.UssCommunicationError",
+        "SynchronizationError.InvalidCookie",
+        "SynchronizationUpdateError.UssCommunicationError",
+        "SynchronizationError.",
+        "UssCommunicationError.SynchronizationError",
+        "\u{2212}0x80072EE2",
+        "\u{2212}\u{2212}2147012894",
+        "2147012894\u{2212}",
+        "“0x80072EE2”0x80072EFD”",
+        "HTTP 403 substatus",
+        "HTTP 403 substatus x",
+        "HTTP 403 substatus 999",
+        "HTTP 403 substatus 16 17",
+        "HTTP 403 Forbidden substatus 16",
+        "event 403 substatus 16",
+        "substatus 16",
+    ] {
+        assert_eq!(keys(spelling), Vec::<String>::new(), "{spelling}");
+    }
+    assert_eq!(status_alone("401.99"), Some(401));
+    assert_eq!(status_alone("HTTP 403 substatus 99"), Some(403));
+    for spelling in ["999.1", "401", "401.999", "1.5", "event:401.99"] {
+        assert_eq!(status_alone(spelling), None, "{spelling}");
+    }
+}
+
+#[test]
 fn names_are_found_in_any_case() {
     assert_eq!(keys("UssCommunicationError"), ["SynchronizationError:10"]);
     assert_eq!(keys("USSCommunicationError: WebException: The remote name"), ["SynchronizationError:10"]);
