@@ -73,6 +73,8 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["explain", "0xC0FFEE00"],
         &["explain", "WININET_E_TIMEOU"],
         &["explain", "event:80072EE2"],
+        &["explain", "401.99"],
+        &["explain", "HTTP 403 substatus 99"],
         &["explain", "10022", "nothing/such"],
         &["explain", "\u{1b}]0;title\u{7}"],
         &["config"],
@@ -183,6 +185,9 @@ fn explain_takes_a_code_in_any_spelling() {
         (&["explain", "SoapFault:ServerBusy"], &["SoapFault:ServerBusy"]),
         (&["explain", "403.4"], &["HTTP 403.4", "From memory"]),
         (&["explain", "http:503"], &["HTTP 503"]),
+        (&["explain", "EventId=386,Type=Error"], &["Event 386"]),
+        (&["explain", "HTTP 403 substatus 16"], &["HTTP 403.16"]),
+        (&["explain", "Win32Exception (0x80090331)"], &["SEC_E_ALGORITHM_MISMATCH"]),
         (&["explain", "HTTP 407"], &["HTTP 407"]),
         (&["explain", "HTTP", "407"], &["HTTP 407"]),
         (

@@ -2,7 +2,6 @@
 
 use super::explain::{bold, distance, hang, markdown};
 use crate::codes::{self, Entry, Family, Key};
-use crate::rules::catalogue;
 
 /// What `explain` prints of a code in any spelling; none where no meaning is known.
 pub fn explain(text: &str, colour: bool) -> Option<String> {
@@ -65,33 +64,17 @@ fn meaning(entry: &Entry, colour: bool) -> String {
     }
     match entry.page() {
         Some(page) => {
-            markdown(&mut out, &due(page), &|text| bold(text, colour));
+            markdown(&mut out, page, &|text| bold(text, colour));
         }
         None => {
             hang(&mut out, "Not proved ", &not.join(" "));
             hang(&mut out, "First      ", &entry.area.first);
-            let ids: Vec<&str> =
-                entry.area.findings.iter().map(String::as_str).filter(|id| is_due(id)).collect();
-            if !ids.is_empty() {
-                hang(&mut out, "Findings   ", &ids.join(", "));
+            if !entry.area.findings.is_empty() {
+                hang(&mut out, "Findings   ", &entry.area.findings.join(", "));
             }
         }
     }
     out
-}
-
-fn is_due(id: &str) -> bool {
-    catalogue::entry(id).is_some_and(|entry| entry.due)
-}
-
-/// A page without the findings that are not diagnosed yet.
-fn due(page: &str) -> String {
-    let kept = |line: &&str| {
-        let mut ids =
-            line.split('`').skip(1).step_by(2).filter(|word| catalogue::entry(word).is_some()).peekable();
-        !line.starts_with("- `") || ids.peek().is_none() || ids.any(is_due)
-    };
-    page.lines().filter(kept).collect::<Vec<_>>().join("\n")
 }
 
 /// Whose range a code is in that has no meaning here.

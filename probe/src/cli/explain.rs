@@ -78,6 +78,12 @@ fn page(id: &str, colour: bool) -> Option<String> {
     Some(out)
 }
 
+/// Whether a line of a page is for the reader: an item about findings that are not diagnosed yet is not.
+fn is_told(line: &&str) -> bool {
+    let mut ids = line.split('`').skip(1).step_by(2).filter_map(entry).peekable();
+    !line.starts_with("- `") || ids.peek().is_none() || ids.any(|entry| entry.due)
+}
+
 /// The little Markdown that pages use: headings, paragraphs, lists and fenced code.
 pub(super) fn markdown(out: &mut String, body: &str, bold: &dyn Fn(&str) -> String) {
     let mut code = false;
@@ -87,7 +93,7 @@ pub(super) fn markdown(out: &mut String, body: &str, bold: &dyn Fn(&str) -> Stri
             hang(out, &label, &text);
         }
     };
-    for line in body.lines() {
+    for line in body.lines().filter(is_told) {
         if line.trim_start().starts_with("```") {
             flush(out, &mut paragraph);
             code = !code;
@@ -153,6 +159,9 @@ fn severity(severity: Severity) -> &'static str {
 /// Why `explain` has nothing to say about a word.
 fn unknown(word: &str) -> String {
     let shown = clean(&word.chars().take(80).collect::<String>());
+    if let Some(status) = codes::status_alone(word) {
+        return format!("{shown}: no meaning of this substatus is known; the status has one: http:{status}");
+    }
     if codes::reads_as_code(word) {
         return match code::owner(word) {
             Some(owner) => {
@@ -237,6 +246,37 @@ mod tests {
             assert_eq!(text.contains("not diagnosed yet"), !entry.due, "{}", entry.id);
         }
         assert_eq!(page("nothing/such", false), None);
+    }
+
+    /// Of findings and of codes alike.
+    #[test]
+    fn no_page_sends_to_what_is_not_diagnosed_yet() {
+        let findings = pages::ids().filter(|entry| entry.due).map(|entry| page(entry.id, false).unwrap());
+        let with_page = codes::entries().iter().filter(|entry| entry.page().is_some());
+        let of_codes = with_page.map(|entry| code::explain(&entry.key.to_string(), false).unwrap());
+        for text in findings.chain(of_codes) {
+            let title = text.lines().next().unwrap().to_string();
+            // An id may stand at a line's end, and its text in the next one.
+            let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || "`,:.()".contains(c)).collect();
+            for id in pages::ids().filter(|entry| !entry.due).map(|entry| entry.id) {
+                assert!(!words.contains(&id), "{title}: {id}");
+            }
+            // Nothing of an item stays behind, and no section is left empty.
+            let shown: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+            for pair in shown.windows(2).filter(|pair| pair[0] == "NOT TO BE CONFUSED WITH") {
+                assert!(pair[1].starts_with("  - `"), "{title}: {pair:?}");
+            }
+        }
+        let page = page("history/stale", false).unwrap();
+        assert!(page.contains("`config/service-stopped`") && !page.contains("whose imports are old"));
+    }
+
+    #[test]
+    fn a_substatus_that_is_not_known_offers_its_status() {
+        for word in ["401.99", "HTTP 401.99", "HTTP 401 substatus 99"] {
+            assert!(unknown(word).contains("http:401"), "{word}: {}", unknown(word));
+        }
+        assert!(!unknown("999.1").contains("http:"), "{}", unknown("999.1"));
     }
 
     #[test]

@@ -118,11 +118,11 @@ pub struct CodeFamily {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Area {
-    /// What such a code does not prove.
+    /// What none of its codes proves.
     pub not: String,
-    /// What to look at first.
+    /// What to look at first, for each of them.
     pub first: String,
-    /// Ids of findings that it may come to.
+    /// Ids of findings that they may come to, all of which are diagnosed.
     pub findings: Vec<String>,
 }
 
@@ -150,8 +150,9 @@ impl Entry {
 }
 
 /// Every meaning of a code, in any spelling: `0x80072EE2`, `80072ee2`, `-2147012894`, `2147954402`, `12002`,
-/// `hr=80072ee2`, `(800B0109)`, a symbol, `event:10022`, `HTTP 403.4`, `SoapFault:ServerBusy`. Nothing where none is
-/// known or the text is no code.
+/// `hr=80072ee2`, `(800B0109)`, a symbol, `event:10022`, `HTTP 403.4`, `SoapFault:ServerBusy`, and as logs and exceptions
+/// print it: `EventId=386,Type=Error`, `(407) Proxy Authentication Required`, `Exception from HRESULT: 0x80072EE2`. Nothing
+/// where none is known or the text is no code.
 pub fn lookup(text: &str) -> Vec<&'static Entry> {
     let wanted = spelling::read(text);
     let found = known(&wanted);
@@ -203,6 +204,16 @@ pub fn reads_as_code(text: &str) -> bool {
 pub fn hresult(text: &str) -> Option<u32> {
     spelling::read(text).into_iter().find_map(|wanted| match wanted {
         Wanted::Key(Key::Code(code)) => Some(code),
+        _ => None,
+    })
+}
+
+/// The status that a text names with a substatus, where the status alone has a meaning.
+pub fn status_alone(text: &str) -> Option<u16> {
+    spelling::read(text).into_iter().find_map(|wanted| match wanted {
+        Wanted::Key(Key::Http(status, Some(_))) => {
+            (!known(&[Wanted::Key(Key::Http(status, None))]).is_empty()).then_some(status)
+        }
         _ => None,
     })
 }

@@ -28,8 +28,9 @@ fn findings_and_pages_name_ids_of_the_catalogue() {
     for (name, area) in areas() {
         assert!(!area.not.is_empty() && !area.first.is_empty(), "{name}");
         for id in &area.findings {
-            assert!(catalogue::entry(id).is_some(), "{name}: {id}");
+            assert!(catalogue::entry(id).is_some_and(|entry| entry.due), "{name}: {id}");
         }
+        assert!(entries().iter().any(|entry| std::ptr::eq(entry.area, area)), "no code is of {name}");
     }
     for (key, page) in PAGES {
         let entry = entries().iter().find(|entry| entry.key == key).unwrap();
@@ -108,6 +109,244 @@ fn a_bare_number_has_every_meaning_and_a_word_chooses() {
     assert!(
         keys("http:10022").is_empty() && keys("event:80072EE2").is_empty() && keys("win32 http 5").is_empty()
     );
+}
+
+/// Whether a code is seen on clients alone. The pages of two of them tell the server's side and the client's apart.
+fn of_clients(entry: &Entry) -> bool {
+    match &entry.family {
+        Family::Codes(family) => {
+            ["the Windows Update agent", "Delivery Optimization"].contains(&family.name.as_str())
+        }
+        Family::Event { source, .. } => *source == "Microsoft-Windows-WindowsUpdateClient",
+    }
+}
+
+/// Whether a code is seen only while update files are fetched.
+fn of_files(entry: &Entry) -> bool {
+    matches!(&entry.family, Family::Codes(family) if family.not.starts_with("Metadata does not travel"))
+        || matches!(&entry.family, Family::Event { source: "Microsoft-Windows-Bits-Client", .. })
+}
+
+fn findings(entry: &Entry) -> Vec<&str> {
+    entry.area.findings.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn what_only_clients_and_file_transfers_see_sends_nobody_to_synchronization() {
+    let (mut clients, mut files) = (0, 0);
+    for entry in entries() {
+        let allowed = match () {
+            () if of_clients(entry) => "history/client-log",
+            () if of_files(entry) => "content/",
+            () => continue,
+        };
+        clients += usize::from(of_clients(entry));
+        files += usize::from(of_files(entry));
+        for id in findings(entry) {
+            assert!(id.starts_with(allowed), "{}: {id}", entry.key);
+        }
+        for setting in ["MUUrl", "WSUS' own configuration", "synchroniz"] {
+            assert!(!entry.area.first.contains(setting), "{}: {}", entry.key, entry.area.first);
+        }
+    }
+    assert!(clients > 400 && files > 100, "{clients} {files}");
+    // Each of these was sent to the server's synchronization once.
+    for (code, first) in [
+        ("0x80244010", "superseded"),
+        ("0x80244012", "own log"),
+        ("0x80244007", "ErrorCode in the client's WindowsUpdate.log"),
+        ("0x8024401B", "netsh winhttp show proxy"),
+        ("0x80244004", "WUServer"),
+        ("0x8024401F", "WSUS server that it is pointed at"),
+        ("0x80D02002", "client's WindowsUpdate.log"),
+    ] {
+        assert!(lookup(code)[0].area.first.contains(first), "{code}: {}", lookup(code)[0].area.first);
+    }
+}
+
+#[test]
+fn the_endpoint_is_named_only_where_the_topmost_server_can_have_met_it() {
+    let mut met = Vec::new();
+    for entry in entries() {
+        let listed = findings(entry).iter().any(|id| id.starts_with("config/endpoint-"));
+        assert_eq!(listed, entry.area.first.contains("MUUrl"), "{}", entry.key);
+        if listed {
+            met.push(entry.key.to_string());
+        }
+        // No replica has an endpoint of its own, and no other program of the server reads it.
+        assert!(!listed || !entry.meaning.starts_with("Replica"), "{}", entry.key);
+    }
+    met.sort();
+    assert_eq!(met, ["SoapException", "SynchronizationError:8", "soap:InternalServerError"]);
+    let replica = entries().iter().filter(|entry| entry.meaning.starts_with("Replica")).count();
+    assert_eq!(replica, 2);
+    for code in ["InvalidCookie", "CookieExpired", "ConfigChanged", "InvalidAuthorizationCookie"] {
+        assert!(lookup(code)[0].area.not.contains("recovers by itself"), "{code}");
+    }
+}
+
+#[test]
+fn an_event_sends_where_the_rules_do() {
+    for entry in entries() {
+        if let Key::Event(7032..=7053) = entry.key {
+            assert_eq!(findings(entry), ["history/console-only"], "{}", entry.key);
+            assert!(entry.area.not.contains("synchronization"), "{}", entry.key);
+        } else {
+            assert!(!findings(entry).contains(&"history/console-only"), "{}", entry.key);
+        }
+    }
+    for (event, ids) in [
+        ("event:36870", ["wsus/binding-certificate"]),
+        ("event:506", ["wsus/selfupdate-missing"]),
+        ("event:13042", ["wsus/selfupdate-missing"]),
+        ("event:10021", ["history/stale"]),
+        ("event:10022", ["history/failing"]),
+        ("event:425", ["history/failing"]),
+        ("event:421", ["history/database"]),
+        ("event:11002", ["history/database"]),
+    ] {
+        assert_eq!(findings(lookup(event)[0]), ids, "{event}");
+    }
+}
+
+#[test]
+fn a_finding_is_listed_by_codes_that_can_come_to_it() {
+    for entry in entries() {
+        for id in findings(entry) {
+            let fits = match (id, entry.key) {
+                // A pool that is down answers 503; beside that it is seen in the events of its own server.
+                ("http/pool-down", key) => {
+                    matches!(key, Key::Http(503, _) | Key::Event(_) | Key::Sync(7))
+                        || key == Key::Soap("ServerBusy")
+                }
+                ("http/ssl-required", key) => matches!(key, Key::Http(400 | 403, _)),
+                ("http/unauthorized", key) => matches!(key, Key::Http(401 | 403, _) | Key::Sync(9)),
+                ("http/not-found" | "http/no-site", key) => matches!(key, Key::Http(400 | 404, _)),
+                ("history/database", key) => {
+                    matches!(key, Key::Sql(_) | Key::Sync(2..=4) | Key::Event(_) | Key::Code(0x8013_1904))
+                }
+                ("wsus/replica-note", key) => matches!(key, Key::Sync(14 | 15)),
+                _ => true,
+            };
+            assert!(fits, "{}: {id}", entry.key);
+        }
+    }
+    for (code, wrong) in [
+        ("0x80070032", "http/"),
+        ("0x80070008", "http/"),
+        ("0x8007000E", "http/"),
+        ("0x80072740", "http/pool-down"),
+        ("0x80004003", "config/"),
+        ("0x80131537", "config/"),
+        ("0x80096010", "proxy/"),
+        ("0x80096002", "trust/"),
+        ("SynchronizationUpdateError:1", "history/database"),
+        ("InvalidAuthorizationCookie", "proxy/"),
+    ] {
+        let found = lookup(code);
+        assert!(!found.is_empty() && !findings(found[0]).iter().any(|id| id.starts_with(wrong)), "{code}");
+    }
+    assert!(lookup("0x80072740")[0].area.first.contains("8530 and 8531"));
+}
+
+#[test]
+fn a_code_is_found_as_logs_and_exceptions_print_it() {
+    let long = format!("EventId=386,Type=Error,Category=Synchronization,Message={}", "x".repeat(5_000));
+    for (spelling, key) in [
+        ("EventId=386,Type=Error", "event:386"),
+        ("EventId=386,Type=Error,Category=Synchronization,Message=Synchronization failed.", "event:386"),
+        (" eventid=10022,type=error", "event:10022"),
+        (&long, "event:386"),
+        ("(407) Proxy Authentication Required", "http:407"),
+        ("(407) Proxyauthentifizierung erforderlich.", "http:407"),
+        ("The remote server returned an error: (407) Proxy Authentication Required.", "http:407"),
+        ("(503) Server Unavailable", "http:503"),
+        ("Exception from HRESULT: 0x80072EE2", "0x80072EE2"),
+        ("(Exception from HRESULT: 0x80072EE2)", "0x80072EE2"),
+        ("The operation timed out (Exception from HRESULT: 0x80072EE2)", "0x80072EE2"),
+        ("Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))", "0x80070005"),
+        ("Win32Exception (0x80090331)", "0x80090331"),
+        ("Win32Exception: 0x80090331", "0x80090331"),
+        ("System.ComponentModel.Win32Exception (0x80090331): no common algorithm, 2 tries", "0x80090331"),
+        ("SocketException (10060)", "0x8007274C"),
+        ("System.Net.Sockets.SocketException (0x8007274C)", "0x8007274C"),
+        ("System.Data.SqlClient.SqlException (0x80131904): Timeout expired", "0x80131904"),
+        ("SynchronizationError.UssCommunicationError", "SynchronizationError:10"),
+        (
+            "Microsoft.UpdateServices.Administration.SynchronizationError.UssCommunicationError",
+            "SynchronizationError:10",
+        ),
+        ("SynchronizationUpdateError.DependencyNotFound", "SynchronizationUpdateError:1"),
+        ("“0x80072EE2”", "0x80072EE2"),
+        ("„0x80072EE2“", "0x80072EE2"),
+        ("«0x80072EE2»", "0x80072EE2"),
+        ("« 0x80072EE2 »", "0x80072EE2"),
+        ("‹0x80072EE2›", "0x80072EE2"),
+        ("‘0x80072EE2’", "0x80072EE2"),
+        ("\u{2212}2147012894", "0x80072EE2"),
+        ("\u{2013}2147012894", "0x80072EE2"),
+        ("HTTP 403 substatus 16", "http:403.16"),
+        ("403 substatus 16", "http:403.16"),
+        ("HTTP status 403, sub-status: 16", "http:403.16"),
+        ("sc-status=403 sc-substatus=16", "http:403.16"),
+    ] {
+        assert_eq!(keys(spelling), [key], "{spelling}");
+        assert_eq!(lookup(spelling), lookup(key), "{spelling}");
+    }
+}
+
+#[test]
+fn what_only_resembles_a_spelling_is_no_code() {
+    for spelling in [
+        "EventId=386,386",
+        "EventId=386,Typed=Error",
+        "EventId=,Type=Error",
+        "EventId=-386,Type=Error",
+        "EventId=99999999999,Type=Error",
+        "EventId=80072EE2,Type=Error",
+        "EventId",
+        "(407) 10022",
+        "(407) Proxy 10022",
+        "(4071) Proxy Authentication Required",
+        "(99) Proxy Authentication Required",
+        "(407) event 386",
+        "Win32: (407) Proxy Authentication Required",
+        "0x80072EE2: (407) Proxy Authentication Required",
+        "(0x80072EE2) (407) Proxy Authentication Required",
+        "Exception from HRESULT:",
+        "Exception from HRESULT: 0x80072EE2 0x80072EFD",
+        "Exception from HRESULT: event 386",
+        "Exception from HRESULT: 0x80072EE",
+        "Exception from event 386",
+        "Win32Exception ()",
+        "Win32Exception (0x80090331) (0x80090302)",
+        "Win32Exception (0x80090331) event 386",
+        "Win32Exceptional (0x80090331)",
+        "win32:0x80090331",
+        "SynchronizationErrors.UssCommunicationError",
+        "SynchronizationError.InvalidCookie",
+        "SynchronizationUpdateError.UssCommunicationError",
+        "SynchronizationError.",
+        "UssCommunicationError.SynchronizationError",
+        "\u{2212}0x80072EE2",
+        "\u{2212}\u{2212}2147012894",
+        "2147012894\u{2212}",
+        "“0x80072EE2”0x80072EFD”",
+        "HTTP 403 substatus",
+        "HTTP 403 substatus x",
+        "HTTP 403 substatus 999",
+        "HTTP 403 substatus 16 17",
+        "HTTP 403 Forbidden substatus 16",
+        "event 403 substatus 16",
+        "substatus 16",
+    ] {
+        assert_eq!(keys(spelling), Vec::<String>::new(), "{spelling}");
+    }
+    assert_eq!(status_alone("401.99"), Some(401));
+    assert_eq!(status_alone("HTTP 403 substatus 99"), Some(403));
+    for spelling in ["999.1", "401", "401.999", "1.5", "event:401.99"] {
+        assert_eq!(status_alone(spelling), None, "{spelling}");
+    }
 }
 
 #[test]

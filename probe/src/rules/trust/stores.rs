@@ -127,7 +127,7 @@ fn not_trusted<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
     })
 }
 
-/// A whole printout of this machine's roots without one that Microsoft's update hosts end in.
+/// A whole printout of this machine's roots without the one that synchronization's own endpoint ends in.
 fn microsoft_root_missing(seen: &Seen, given: &mut Given) {
     // What was cut, or asked for by name, may hold it elsewhere.
     let part = |one: &Stored| seen.facts.is_part_of_a_store(&one.fact.source.file);
@@ -158,7 +158,7 @@ fn microsoft_root_missing(seen: &Seen, given: &mut Given) {
     let blocked = blocked.filter(|(_, value)| matches!(value, RegistryValue::Number { value: 1.. }));
     let file = listed[0].fact.source.file.as_str();
     let mut says = format!(
-        "{file} shows {} certificates in this machine's trusted roots, and {} is not among them: Microsoft's update hosts end in it.",
+        "{file} shows {} certificates in this machine's trusted roots, and {} is not among them: the chain of sws.update.microsoft.com ends in it.",
         listed.len(),
         missing[0]
     );
