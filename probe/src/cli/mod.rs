@@ -19,6 +19,7 @@ use clap::error::ErrorKind;
 use self::args::{Cli, Command, ConfigCommand};
 use self::progress::Progress;
 use crate::evidence::{Target, escape};
+use crate::facts::{self, Input};
 use crate::report::{Report, json, short, text};
 use crate::rules::catalogue;
 use crate::run::{self, RunError};
@@ -70,19 +71,7 @@ fn run(line: Vec<OsString>) -> End {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let until = match &cli.command {
-        Some(Command::Check { until, .. }) => until.as_deref(),
-        _ => None,
-    };
-    let since = match &cli.command {
-        Some(Command::Verify { since, .. }) => since.as_deref(),
-        _ => None,
-    };
-    let tls = match &cli.command {
-        Some(Command::Tls { flags, .. }) => Some(flags),
-        _ => None,
-    };
-    let flags = match cli.flags.given(until, since, tls) {
+    let flags = match cli.flags.given(cli.command.as_ref()) {
         Ok(given) => given,
         Err(error) => return refuse(&error.to_string()),
     };
@@ -116,20 +105,20 @@ fn run(line: Vec<OsString>) -> End {
             Ok(sources) => judge(sources.merged(), descriptor.as_deref(), Job::Verify(files)),
             Err(error) => refuse(&error.to_string()),
         },
-        Command::Collect { script: true, .. } => print(&crate::collect::script()),
-        Command::Collect { redact, .. } => match sources(flags, config.as_deref()) {
-            Ok(sources) => collect::collect(sources.merged(), redact.as_deref()),
+        Command::Collect { script, .. } => match sources(flags, config.as_deref()) {
+            Ok(sources) if script => collect::script(&sources.merged()),
+            Ok(sources) => collect::collect(sources.merged()),
             Err(error) => refuse(&error.to_string()),
         },
-        Command::Tls { server, policy, .. } => {
-            match (target::server(&server), sources(flags, config.as_deref())) {
-                (Err(error), _) => refuse(&error.to_string()),
-                (_, Err(error)) => refuse(&error.to_string()),
-                (Ok(target), Ok(sources)) => {
-                    judge(sources.merged(), descriptor.as_deref(), Job::Tls(target, policy))
-                }
+        Command::Tls { server, .. } => match (target::server(&server), sources(flags, config.as_deref())) {
+            (Err(error), _) => refuse(&error.to_string()),
+            (_, Err(error)) => refuse(&error.to_string()),
+            (Ok(target), Ok(sources)) => {
+                let given = sources.merged();
+                let policy = given.policy.iter().flatten().map(PathBuf::from).collect();
+                judge(given, descriptor.as_deref(), Job::Tls(target, policy))
             }
-        }
+        },
         Command::Check { urls, .. } => {
             let targets: Result<Vec<Target>, _> = urls.iter().map(|url| target::target(url)).collect();
             match (targets, sources(flags, config.as_deref())) {
@@ -203,8 +192,13 @@ fn show(sources: &Sources) -> String {
 }
 
 fn check_config(sources: &Sources) -> End {
-    if let Err(error) = TrustStore::load(&sources.merged().settings()) {
+    let merged = sources.merged();
+    if let Err(error) = TrustStore::load(&merged.settings()) {
         return refuse(&error.to_string());
+    }
+    let policy: Vec<Input> = merged.policy.iter().flatten().map(Input::file).collect();
+    if let Some(problem) = facts::read(&policy).problems.first() {
+        return refuse(&problem.to_string());
     }
     match &sources.file {
         Some((file, _)) => print(&format!("{}: in order\n", escape(&file.to_string_lossy(), 400))),

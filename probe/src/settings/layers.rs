@@ -17,6 +17,14 @@ pub const FILE: &str = "wsusprobe.toml";
 /// What every environment variable begins with.
 pub const PREFIX: &str = "WSUSPROBE_";
 
+/// The options that are flags alone, neither keys nor variables, each with what to write instead of a variable.
+pub const FLAGS_ALONE: &[(&str, &str)] = &[
+    ("ipv4", "WSUSPROBE_FAMILY=ipv4"),
+    ("ipv6", "WSUSPROBE_FAMILY=ipv6"),
+    ("proxy-password-fd", "the flag, or WSUSPROBE_PROXY_PASSWORD"),
+    ("script", "the flag"),
+];
+
 /// A value as a flag or a variable gives it.
 trait FromText: Sized {
     fn from_text(text: &str) -> Result<Self, BadValue>;
@@ -33,7 +41,7 @@ macro_rules! from_text {
 }
 from_text!(
     DnsServer, Resolver, ConnectTo, Trust, Anchor, NamedProxy, Span, At, Until, Output, Colour, ProxyUser,
-    Plan, Client
+    Plan, Client, Redact
 );
 
 impl FromText for String {
@@ -86,7 +94,7 @@ impl FromText for Layer {
     }
 }
 
-by_text!(Until, Output, Colour, ProxyUser, Plan, Client);
+by_text!(Until, Output, Colour, ProxyUser, Plan, Client, Redact);
 
 /// The time of a run: RFC 3339, or local where it has no zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,6 +325,26 @@ impl std::str::FromStr for Colour {
     }
 }
 
+/// What a collection hides besides secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redact {
+    /// The names of the site's hosts.
+    Names,
+}
+
+impl fmt::Display for Redact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names")
+    }
+}
+
+impl std::str::FromStr for Redact {
+    type Err = BadValue;
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        if text == "names" { Ok(Redact::Names) } else { Err(BadValue::new(text, "names")) }
+    }
+}
+
 macro_rules! layer {
     ($($(#[$doc:meta])* $field:ident $key:literal $kind:ident $type:ty;)*) => {
         /// What one source says; what it does not name is absent.
@@ -423,6 +451,10 @@ layer! {
     rate "rate" one u32;
     /// Whose client is taken.
     r#as "as" one Client;
+    /// Files that say how that client is set.
+    policy "policy" list String;
+    /// What a collection hides.
+    redact "redact" one Redact;
     /// The forms of the report.
     output "output" list Output;
     /// No progress.
@@ -483,14 +515,19 @@ impl Given {
             }
         };
         given.cacert.iter_mut().flatten().for_each(below);
+        given.policy.iter_mut().flatten().for_each(below);
         given.anchor.iter_mut().flatten().for_each(|anchor| below(&mut anchor.file));
         Ok(given)
     }
 
     /// Reads the environment: `WSUSPROBE_` and the key in capitals, lists separated by commas. An empty variable is
-    /// none.
+    /// none; that of an option which has none is refused, for whoever sets it counts on it.
     pub fn from_environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Given, SettingsError> {
         let mut given = Given::default();
+        let set = |key: &str| variable(&variable_name(key)).is_some_and(|value| !value.is_empty());
+        if let Some((flag, instead)) = FLAGS_ALONE.iter().find(|(flag, _)| set(flag)) {
+            return Err(SettingsError::NoVariable { flag, instead });
+        }
         for key in Self::KEYS {
             let name = variable_name(key);
             let Some(value) = variable(&name).filter(|value| !value.is_empty()) else { continue };
@@ -524,6 +561,14 @@ pub enum SettingsError {
         origin: String,
         /// What is wrong.
         error: BadValue,
+    },
+    /// A variable of an option that has none.
+    #[error("{}: --{flag} has no variable; use {instead}", variable_name(flag))]
+    NoVariable {
+        /// The option.
+        flag: &'static str,
+        /// What to write instead.
+        instead: &'static str,
     },
     /// The settings file cannot be read.
     #[error("{}: {why}", file.display())]
@@ -651,6 +696,12 @@ pub const TEMPLATE: &str = r#"# Settings of wsusprobe. A flag or a WSUSPROBE_ va
 #plan = "far"
 #as = "ws2012r2"
 
+# `wsusprobe tls`: files that say how this client is set; relative to this file.
+#policy = ["policy.html", "schannel.reg"]
+
+# `wsusprobe collect`: hide the names of the site's hosts too.
+#redact = "names"
+
 # This server has no network by design.
 #disconnected = false
 
@@ -730,6 +781,17 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_of_a_flag_alone_is_refused() {
+        for (flag, _) in FLAGS_ALONE {
+            let name = variable_name(flag);
+            let env = |asked: &str| (asked == name).then(|| "1".into());
+            let error = Given::from_environment(&env).unwrap_err().to_string();
+            assert!(error.starts_with(&name), "{error}");
+            assert!(Given::from_environment(&|asked| (asked == name).then(OsString::new)).is_ok());
+        }
+    }
+
+    #[test]
     fn every_setting_has_a_key() {
         let settings = serde_json::to_value(Settings::default()).unwrap();
         for key in settings.as_object().unwrap().keys() {
@@ -739,10 +801,14 @@ mod tests {
 
     #[test]
     fn files_are_relative_to_the_settings_file() {
-        let given =
-            Given::from_toml("cacert = [\"ca.pem\"]\nanchor = [\"*=a.pem\"]", Path::new("conf")).unwrap();
+        let given = Given::from_toml(
+            "cacert = [\"ca.pem\"]\nanchor = [\"*=a.pem\"]\npolicy = [\"p.reg\"]",
+            Path::new("conf"),
+        )
+        .unwrap();
         assert_eq!(Path::new(&given.cacert.unwrap()[0]), Path::new("conf/ca.pem"));
         assert_eq!(Path::new(&given.anchor.unwrap()[0].file), Path::new("conf/a.pem"));
+        assert_eq!(Path::new(&given.policy.unwrap()[0]), Path::new("conf/p.reg"));
     }
 
     #[test]
