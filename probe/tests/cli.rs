@@ -77,6 +77,12 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["explain", "\u{1b}]0;title\u{7}"],
         &["config"],
         &["config", "check", "--config", "absent.toml"],
+        &["list", "-o", "json=r.json"],
+        &["-o", "short", "list"],
+        &["explain", "12002", "-o", "json"],
+        &["explain", "12002", "-o", "text=page.txt"],
+        &["config", "init", "-o", "json"],
+        &["collect", "--script", "-o", "json=r.json"],
         &["collect", "--redact", "everything"],
         &["collect", "--script", "--redact", "names"],
     ];
@@ -212,7 +218,8 @@ fn an_unknown_key_is_shown_with_line_column_and_caret() {
         assert_eq!(output.status.code(), Some(64), "{says}");
         assert!(says.contains("wsusprobe.toml:2:1: unknown field `prox`") && says.contains("^^^^"), "{says}");
     }
-    // What needs no settings is not stopped by them.
+    // What needs no settings is not stopped by them, nor by the form that it has anyway.
+    assert_eq!(program(&folder).args(["list", "-o", "text"]).output().unwrap().status.code(), Some(0));
     assert_eq!(program(&folder).arg("list").output().unwrap().status.code(), Some(0));
 }
 

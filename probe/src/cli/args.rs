@@ -38,6 +38,8 @@ takes it.
 Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usable input, 70 a bug of this program, \
 130 interrupted.";
 
+const NO_FORMS: &str = "The answer is text on standard output: --output is for reports alone.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -101,6 +103,7 @@ succeeded after TIME, and neither an exception nor an event 10021 or 10022 came 
         files: Vec<PathBuf>,
     },
     /// Print the page of a finding, or what a code means
+    #[command(after_help = NO_FORMS)]
     Explain {
         /// A finding's id, such as trust/missing-intermediate, or a code: 0x80072EE2, -2147012894, 12002,
         /// WININET_E_TIMEOUT, UssCommunicationError, 10022, 403.4. A bare number has every meaning; win32:, event: and
@@ -109,10 +112,24 @@ succeeded after TIME, and neither an exception nor an event 10021 or 10022 came 
         what: Vec<String>,
     },
     /// List every finding
+    #[command(after_help = NO_FORMS)]
     List,
     /// The settings file
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+impl Command {
+    /// What it is called, where its answer is a text and no report: there is nothing to choose a form of.
+    pub fn without_forms(&self) -> Option<&'static str> {
+        match self {
+            Command::List => Some("list"),
+            Command::Explain { .. } => Some("explain"),
+            Command::Collect { script: true, .. } => Some("collect --script"),
+            Command::Config(ConfigCommand::Init) => Some("config init"),
+            _ => None,
+        }
+    }
 }
 
 /// What to do with the settings file.

@@ -75,6 +75,14 @@ fn run(line: Vec<OsString>) -> End {
         Ok(given) => given,
         Err(error) => return refuse(&error.to_string()),
     };
+    let text = Output { format: Format::Text, file: None };
+    if let Some(command) = cli.command.as_ref().and_then(Command::without_forms)
+        && flags.output.iter().flatten().any(|output| *output != text)
+    {
+        return refuse(&format!(
+            "--output: {command} makes no report: it prints text, and to standard output alone"
+        ));
+    }
     let descriptor = cli.flags.proxy_password_fd.clone();
     let config = cli.flags.config.clone().or_else(|| variable("WSUSPROBE_CONFIG").map(PathBuf::from));
     match cli.command.unwrap_or(Command::Diagnose { files: Vec::new() }) {
