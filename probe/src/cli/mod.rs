@@ -277,8 +277,10 @@ fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     let came = runtime.block_on(async {
         let work = async {
             match &job {
-                Job::Diagnose(files) => run::diagnose(&settings, &store, files, &progress).await,
-                Job::Verify(files) => run::verify(&settings, &store, files, &progress).await,
+                // The settings have the time of a repair for `verify` alone.
+                Job::Diagnose(files) | Job::Verify(files) => {
+                    run::diagnose(&settings, &store, files, &progress).await
+                }
                 Job::Check(targets) => run::check(&settings, &store, targets, &progress).await,
                 Job::Tls(target, files) => run::tls(&settings, &store, target, files, &progress).await,
             }
