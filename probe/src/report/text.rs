@@ -12,7 +12,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{
     HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
 };
-use crate::facts::{Fact, Statement, SyncEvent};
+use crate::facts::{Fact, ServiceState, Statement, SyncEvent};
 use crate::pages;
 use crate::settings::Settings;
 
@@ -523,7 +523,11 @@ type Counted = (&'static str, &'static str, fn(&Statement) -> bool);
 
 /// What a file may hold several of.
 const COUNTED: [Counted; 17] = [
-    ("a service", "services", |s| matches!(s, Statement::Service { .. })),
+    (
+        "a service",
+        "services",
+        |s| matches!(s, Statement::Service { state, .. } if *state != ServiceState::Absent),
+    ),
     ("an application pool", "application pools", |s| matches!(s, Statement::AppPool { .. })),
     ("an installed update", "installed updates", |s| matches!(s, Statement::InstalledUpdate { .. })),
     ("a binding of IIS", "bindings of IIS", |s| matches!(s, Statement::IisBinding { .. })),
@@ -599,6 +603,9 @@ fn handed_over(out: &mut Out, report: &Report) {
                 }
                 Statement::CurveOrder { curves, .. } => {
                     format!("a policy that orders {} curves", curves.len())
+                }
+                Statement::Service { name, state: ServiceState::Absent, .. } => {
+                    format!("the answer that there is no {name}")
                 }
                 Statement::CipherSuites { names } => format!("the {} cipher suites in effect", names.len()),
                 _ => continue,
