@@ -15,6 +15,7 @@ use crate::evidence::{
 use crate::facts::{Fact, ServiceState, Statement, SyncEvent};
 use crate::pages;
 use crate::settings::Settings;
+use crate::settings::layers::Given;
 
 /// How a report is told.
 #[derive(Clone, Copy, Debug)]
@@ -717,11 +718,11 @@ fn timeline(out: &mut Out, report: &Report) {
 fn conditions(out: &mut Out, settings: &Settings) {
     let value = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
     let (given, default) = (value(settings), value(&Settings::default()));
-    let changed: Vec<String> = given
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| default.get(key.as_str()) != Some(value))
+    // Whether maps keep their order is a feature that any dependency may turn on.
+    let changed: Vec<String> = Given::KEYS
+        .iter()
+        .filter_map(|key| Some((key, given.get(key)?)))
+        .filter(|(key, value)| default.get(key) != Some(value))
         .map(|(key, value)| format!("{key} = {}", flat(value)))
         .collect();
     if !changed.is_empty() {
