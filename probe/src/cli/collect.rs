@@ -4,7 +4,8 @@ use super::{End, complain, print, refuse};
 use crate::collect::{self, Wanted};
 use crate::collection::Came;
 use crate::run::NO_ROLE;
-use crate::settings::layers::{Format, Given};
+use crate::settings::layers::Given;
+use crate::settings::values::Format;
 
 /// Prints the script that collects.
 pub(super) fn script(given: &Given) -> End {

@@ -24,7 +24,9 @@ use crate::report::{Report, json, short, text};
 use crate::rules::catalogue;
 use crate::run::{self, RunError};
 use crate::settings::Settings;
-use crate::settings::layers::{self, Colour, FILE, Format, Given, Output};
+use crate::settings::file::{self, FILE};
+use crate::settings::layers::{self, Given};
+use crate::settings::values::{Colour, Format, Output};
 use crate::trust::TrustStore;
 
 /// How a run of the program ends other than with a verdict.
@@ -174,7 +176,7 @@ impl Sources {
 
 fn sources(flags: Given, config: Option<&Path>) -> Result<Sources, layers::SettingsError> {
     let environment = Given::from_environment(&variable)?;
-    let file = layers::read_file(config)?;
+    let file = file::read(config)?;
     Ok(Sources { flags, environment, file })
 }
 
@@ -217,7 +219,7 @@ fn check_config(sources: &Sources) -> End {
 fn init(config: Option<&Path>) -> End {
     let file = config.unwrap_or(Path::new(FILE));
     let written =
-        std::fs::File::create_new(file).and_then(|mut open| open.write_all(layers::TEMPLATE.as_bytes()));
+        std::fs::File::create_new(file).and_then(|mut open| open.write_all(file::TEMPLATE.as_bytes()));
     match written {
         Ok(()) => print(&format!("{} written\n", escape(&file.to_string_lossy(), 400))),
         Err(error) => refuse(&format!("{}: {error}", file.display())),
