@@ -30,6 +30,24 @@ fn settled(check: impl FnOnce()) {
     settings.bind(check);
 }
 
+/// Words of a report without what its run chose: ports of loopback, and times.
+fn words(text: &str) -> Vec<String> {
+    let port = regex::Regex::new(r"127\.0\.0\.1:\d+").expect("fixed pattern");
+    let time = regex::Regex::new(r"(<1|\d+)\s+ms").expect("fixed pattern");
+    let text = time.replace_all(text, "TIME");
+    port.replace_all(&text, "127.0.0.1:PORT").split_whitespace().map(str::to_string).collect()
+}
+
+#[test]
+fn the_sample_that_is_shown_first_is_what_comes_out() {
+    let readme = include_str!("../README.md");
+    let sample =
+        readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a sample");
+    // Its first line is the scenario's.
+    let (_, sample) = sample.split_once("\n\n").expect("a report below it");
+    assert_eq!(words(sample), words(&report("proxy/auth-required")));
+}
+
 fn first_screen_holds(text: &str, parts: &[&str]) {
     let screen: Vec<&str> = text.lines().take(SCREEN).collect();
     let screen = screen.join("\n");

@@ -96,17 +96,6 @@ server, in PowerShell:
     ProviderName='Windows Server Update Services'} | Format-List | Out-File events.txt";
 
 /// Says whether synchronization has recovered since `settings.since`, by the record alone: nothing is walked.
-pub async fn verify(
-    settings: &Settings,
-    store: &TrustStore,
-    files: &[PathBuf],
-    observer: &dyn Observer,
-) -> Result<Report, RunError> {
-    let (inputs, settings) = handed_over_or_own(settings, files, observer).await?;
-    verify_inputs(&settings, store, &inputs, observer).await
-}
-
-/// The same of inputs.
 pub async fn verify_inputs(
     settings: &Settings,
     store: &TrustStore,
@@ -127,7 +116,8 @@ pub async fn verify_inputs(
     Ok(report)
 }
 
-/// Diagnoses this server, or the one that the files come from.
+/// Diagnoses this server, or the one that the files come from; where `settings.since` is given, says whether its
+/// synchronization has recovered since.
 pub async fn diagnose(
     settings: &Settings,
     store: &TrustStore,
@@ -135,7 +125,10 @@ pub async fn diagnose(
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
     let (inputs, settings) = handed_over_or_own(settings, files, observer).await?;
-    diagnose_inputs(&settings, store, &inputs, observer).await
+    match settings.since {
+        Some(_) => verify_inputs(&settings, store, &inputs, observer).await,
+        None => diagnose_inputs(&settings, store, &inputs, observer).await,
+    }
 }
 
 /// The files; where there are none and this is a Windows, its own state, and the settings with what that left of the

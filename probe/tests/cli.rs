@@ -79,6 +79,14 @@ fn usage_is_64_and_says_so_on_standard_error_alone() {
         &["explain", "\u{1b}]0;title\u{7}"],
         &["config"],
         &["config", "check", "--config", "absent.toml"],
+        &["list", "-o", "json=r.json"],
+        &["-o", "short", "list"],
+        &["explain", "12002", "-o", "json"],
+        &["explain", "12002", "-o", "text=page.txt"],
+        &["config", "init", "-o", "json"],
+        &["collect", "--script", "-o", "json=r.json"],
+        &["collect", "--redact", "everything"],
+        &["collect", "--script", "--redact", "names"],
     ];
     for line in lines {
         let output = run("usage", line);
@@ -215,7 +223,8 @@ fn an_unknown_key_is_shown_with_line_column_and_caret() {
         assert_eq!(output.status.code(), Some(64), "{says}");
         assert!(says.contains("wsusprobe.toml:2:1: unknown field `prox`") && says.contains("^^^^"), "{says}");
     }
-    // What needs no settings is not stopped by them.
+    // What needs no settings is not stopped by them, nor by the form that it has anyway.
+    assert_eq!(program(&folder).args(["list", "-o", "text"]).output().unwrap().status.code(), Some(0));
     assert_eq!(program(&folder).arg("list").output().unwrap().status.code(), Some(0));
 }
 
@@ -249,6 +258,52 @@ fn flags_outrank_the_environment_and_it_the_file() {
     let output = program(&folder).args(["config", "show"]).env("WSUSPROBE_TIMEOUT", "soon").output().unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(stderr(&output).contains("WSUSPROBE_TIMEOUT: `soon` is not a duration"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_policy_is_a_flag_a_variable_or_a_key() {
+    let folder = folder("policy");
+    std::fs::create_dir(folder.join("conf")).unwrap();
+    std::fs::write(folder.join("conf/w.toml"), "policy = [\"absent.reg\"]\n").unwrap();
+    let ask = |line: &[&str], variable: &str| {
+        let tls = ["tls", "127.0.0.1:1", "--no-network", "-q", "-o", "json"];
+        let line = [&tls[..], line].concat();
+        let output = program(&folder).args(line).env("WSUSPROBE_POLICY", variable).output().unwrap();
+        stderr(&output) + &stdout(&output)
+    };
+    for (line, variable, named) in [
+        (&["--policy", "of-the-flag"][..], "of-the-variable", "of-the-flag"),
+        (&[], "of-the-variable", "of-the-variable"),
+        (&["--config", "conf/w.toml"], "", "absent.reg"),
+    ] {
+        let said = ask(line, variable);
+        assert!(said.contains("input/unreadable") && said.contains(named), "{named}\n{said}");
+        assert_eq!(said.contains("of-the-variable"), named == "of-the-variable", "{said}");
+    }
+    let checked = program(&folder).args(["config", "check", "--config", "conf/w.toml"]).output().unwrap();
+    assert_eq!(checked.status.code(), Some(64));
+    assert!(stderr(&checked).contains("absent.reg"), "{}", stderr(&checked));
+}
+
+#[test]
+fn a_variable_of_an_option_is_never_ignored() {
+    let folder = folder("variables");
+    for (name, value, line) in [
+        ("WSUSPROBE_REDACT", "all", &["collect"][..]),
+        ("WSUSPROBE_REDACT", "names", &["collect", "--script"]),
+        ("WSUSPROBE_SCRIPT", "1", &["collect"]),
+        ("WSUSPROBE_PROXY_PASSWORD_FD", "3", &["check", "http://127.0.0.1:1"]),
+        ("WSUSPROBE_IPV4", "1", &["check", "http://127.0.0.1:1"]),
+    ] {
+        let output = program(&folder).args(line).env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{name}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{name}");
+    }
+    let shown = program(&folder).args(["config", "show"]).env("WSUSPROBE_REDACT", "names").output().unwrap();
+    assert!(stdout(&shown).contains("redact = \"names\"  # WSUSPROBE_REDACT"), "{}", stdout(&shown));
+    // A page needs no settings.
+    let page = program(&folder).args(["explain", "12002"]).env("WSUSPROBE_SCRIPT", "1").output().unwrap();
+    assert_eq!(page.status.code(), Some(0));
 }
 
 #[test]

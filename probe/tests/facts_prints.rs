@@ -148,6 +148,23 @@ fn services_are_read_in_every_form() {
             (6, "BITS", Running, "Automatic"),
         ]
     );
+    assert_eq!(
+        services(&clean("service-absent.txt", Kind::Services)),
+        [(2, "WsusService", Absent, ""), (12, "W3SVC", Running, "")]
+    );
+    assert_eq!(
+        services(&clean("service-absent-german.txt", Kind::Services)),
+        [(2, "WsusService", Absent, "")]
+    );
+    for one in ["", "Get-Service: ", "Get-Service : "] {
+        let one = given(format!("{one}Cannot find any service with service name 'WsusService'."));
+        assert_eq!((services(&one), &one.problems[..]), (vec![(1, "WsusService", Absent, "")], &[][..]));
+    }
+    // Whoever may not ask was told nothing of the service; which one is not there decides too.
+    let refused = reading("service-refused.txt");
+    assert_eq!((services(&refused), refused.problems.len()), (vec![], 0));
+    let other = given("Get-Service : Cannot find any service with service name 'Spooler'.\n");
+    assert_eq!((services(&other), &other.problems[..]), (vec![], &[][..]));
     // How a service starts says nothing of whether it runs.
     let start = "SERVICE_NAME: WsusService\n        TYPE               : 10  WIN32_OWN_PROCESS\n        START_TYPE         : 2   AUTO_START\n";
     assert_eq!(services(&given(start)), [(1, "WsusService", Unknown, "AUTO_START")]);
@@ -939,6 +956,7 @@ fn every_encoding_and_mark_of_a_mail_says_the_same() {
 fn several_outputs_stand_in_one_paste() {
     let names = [
         "services-table.txt",
+        "service-absent.txt",
         "hotfix-table.txt",
         "w32tm-english.txt",
         "sslcert.txt",

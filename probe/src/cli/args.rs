@@ -29,14 +29,16 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Every option but --config and --proxy-password-fd is also a key of the settings file (connect-to = [...]) and an \
-environment variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO, and WSUSPROBE_CONFIG), lists separated by \
-commas; -4 and -6 are WSUSPROBE_FAMILY=ipv4 and ipv6. A flag outranks the environment, the environment the file. The proxy's \
+Every option but --config, --proxy-password-fd and --script is also a key of the settings file (connect-to = [...]) and \
+an environment variable: WSUSPROBE_ and its name in capitals (WSUSPROBE_CONNECT_TO, and WSUSPROBE_CONFIG), lists separated \
+by commas; -4 and -6 are WSUSPROBE_FAMILY=ipv4 and ipv6. A flag outranks the environment, the environment the file. The proxy's \
 password is read from --proxy-password-fd, else from WSUSPROBE_PROXY_PASSWORD, else asked for at the terminal; no option \
 takes it.
 
 Exit codes: 0 healthy, 1 degraded, 2 faulty, 3 undetermined; 64 usage, 65 no usable input, 70 a bug of this program, \
 130 interrupted.";
+
+const NO_FORMS: &str = "The answer is text on standard output: --output is for reports alone.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -71,9 +73,6 @@ Windows Server 2019's at TLS 1.2.")]
         /// The server
         #[arg(value_name = "HOST[:PORT]")]
         server: String,
-        /// What sets this client's TLS apart (repeatable)
-        #[arg(long, value_name = "FILE")]
-        policy: Vec<PathBuf>,
         /// Its flags.
         #[command(flatten)]
         flags: TlsFlags,
@@ -104,6 +103,7 @@ succeeded after TIME, and neither an exception nor an event 10021 or 10022 came 
         files: Vec<PathBuf>,
     },
     /// Print the page of a finding, or what a code means
+    #[command(after_help = NO_FORMS)]
     Explain {
         /// A finding's id, such as trust/missing-intermediate, or a code: 0x80072EE2, -2147012894, 12002,
         /// WININET_E_TIMEOUT, UssCommunicationError, 10022, 403.4. A bare number has every meaning; win32:, event: and
@@ -112,10 +112,24 @@ succeeded after TIME, and neither an exception nor an event 10021 or 10022 came 
         what: Vec<String>,
     },
     /// List every finding
+    #[command(after_help = NO_FORMS)]
     List,
     /// The settings file
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+impl Command {
+    /// What it is called, where its answer is a text and no report: there is nothing to choose a form of.
+    pub fn without_forms(&self) -> Option<&'static str> {
+        match self {
+            Command::List => Some("list"),
+            Command::Explain { .. } => Some("explain"),
+            Command::Collect { script: true, .. } => Some("collect --script"),
+            Command::Config(ConfigCommand::Init) => Some("config init"),
+            _ => None,
+        }
+    }
 }
 
 /// What to do with the settings file.
@@ -135,6 +149,9 @@ pub struct TlsFlags {
     /// Take this Windows Server's client: ws2008r2, ws2012, ws2012r2, ws2016, ws2019, ws2022 or ws2025
     #[arg(long = "as", value_name = "SERVER")]
     client: Option<String>,
+    /// What sets this client's TLS apart (repeatable)
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<String>,
     /// Versions, suites and their order alone
     #[arg(long)]
     suites: bool,
@@ -245,13 +262,8 @@ pub struct BadFlag {
 }
 
 impl Flags {
-    /// What the flags say of the settings.
-    pub fn given(
-        &self,
-        until: Option<&str>,
-        since: Option<&str>,
-        tls: Option<&TlsFlags>,
-    ) -> Result<Given, BadFlag> {
+    /// What the flags say of the settings, those of the command too.
+    pub fn given(&self, command: Option<&Command>) -> Result<Given, BadFlag> {
         let mut given = Given::default();
         let mut set = |key: &str, values: &[String]| {
             if values.is_empty() {
@@ -282,19 +294,24 @@ impl Flags {
         set("proxy-user", &one(&self.proxy_user))?;
         set("only", &self.only)?;
         set("skip", &self.skip)?;
-        set("until", &until.map(str::to_string).into_iter().collect::<Vec<_>>())?;
-        set("since", &since.map(str::to_string).into_iter().collect::<Vec<_>>())?;
         set("no-network", &bare(self.no_network))?;
         set("disconnected", &bare(self.disconnected))?;
         set("timeout", &one(&self.timeout))?;
         set("deadline", &one(&self.deadline))?;
         set("suppress", &self.suppress)?;
-        if let Some(tls) = tls {
-            set("as", &one(&tls.client))?;
-            set("suites", &bare(tls.suites))?;
-            set("polite", &bare(tls.polite))?;
-            set("rate", &one(&tls.rate))?;
-            set("plan", &one(&tls.plan))?;
+        match command {
+            Some(Command::Check { until, .. }) => set("until", &one(until))?,
+            Some(Command::Verify { since, .. }) => set("since", &one(since))?,
+            Some(Command::Collect { redact, .. }) => set("redact", &one(redact))?,
+            Some(Command::Tls { flags: tls, .. }) => {
+                set("as", &one(&tls.client))?;
+                set("policy", &tls.policy)?;
+                set("suites", &bare(tls.suites))?;
+                set("polite", &bare(tls.polite))?;
+                set("rate", &one(&tls.rate))?;
+                set("plan", &one(&tls.plan))?;
+            }
+            _ => {}
         }
         set("output", &self.output)?;
         set("quiet", &bare(self.quiet))?;
@@ -310,6 +327,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::settings::layers::FLAGS_ALONE;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -317,23 +335,26 @@ mod tests {
     }
 
     #[test]
-    fn every_key_has_a_flag() {
+    fn every_key_is_a_flag_and_every_other_flag_is_named() {
         let command = Cli::command();
-        let known: Vec<&str> = command
+        let mut known: Vec<&str> = command
             .get_arguments()
             .chain(command.get_subcommands().flat_map(|sub| sub.get_arguments()))
             .filter_map(|arg| arg.get_long())
             .collect();
-        for key in Given::KEYS {
-            assert!(known.contains(key), "--{key}");
-        }
+        let mut named: Vec<&str> = FLAGS_ALONE.iter().map(|(flag, _)| *flag).collect();
+        named.push("config");
+        named.extend(Given::KEYS);
+        known.sort();
+        named.sort();
+        assert_eq!(known, named);
     }
 
     #[test]
     fn flags_count_before_and_behind_the_command() {
         for line in ["wsusprobe -4 check http://a --timeout 2s", "wsusprobe --timeout 2s check -4 http://a"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            let settings = cli.flags.given(None, None, None).unwrap().settings();
+            let settings = cli.flags.given(cli.command.as_ref()).unwrap().settings();
             assert_eq!(settings.timeout.to_string(), "2s");
             assert_eq!(settings.family, Some(crate::settings::Family::Ipv4));
         }

@@ -4,14 +4,20 @@ use super::{End, complain, print, refuse};
 use crate::collect::{self, Wanted};
 use crate::collection::Came;
 use crate::run::NO_ROLE;
-use crate::settings::layers::{Format, Given};
+use crate::settings::layers::Given;
+use crate::settings::values::Format;
+
+/// Prints the script that collects.
+pub(super) fn script(given: &Given) -> End {
+    if given.redact.is_some() {
+        return refuse("--redact: the script hides no names: `wsusprobe collect` without --script does");
+    }
+    print(&collect::script())
+}
 
 /// Collects and writes.
-pub(super) fn collect(given: Given, redact: Option<&str>) -> End {
+pub(super) fn collect(given: Given) -> End {
     let settings = given.settings();
-    if let Some(what) = redact.filter(|&what| what != "names") {
-        return refuse(&format!("--redact: `{what}` is not known (expected names)"));
-    }
     let file = match given.output.unwrap_or_default().as_slice() {
         [] => None,
         [output] if output.format == Format::Json => output.file.clone(),
@@ -51,7 +57,7 @@ pub(super) fn collect(given: Given, redact: Option<&str>) -> End {
     if let Some(why) = collect::no_role(&collection) {
         complain(&format!("{NO_ROLE}\n({why})"));
     }
-    if redact.is_some() {
+    if given.redact.is_some() {
         collect::names(&mut collection);
     }
     let text = match serde_json::to_string_pretty(&collection) {

@@ -19,11 +19,14 @@ use clap::error::ErrorKind;
 use self::args::{Cli, Command, ConfigCommand};
 use self::progress::Progress;
 use crate::evidence::{Target, escape};
+use crate::facts::{self, Input};
 use crate::report::{Report, json, short, text};
 use crate::rules::catalogue;
 use crate::run::{self, RunError};
 use crate::settings::Settings;
-use crate::settings::layers::{self, Colour, FILE, Format, Given, Output};
+use crate::settings::file::{self, FILE};
+use crate::settings::layers::{self, Given};
+use crate::settings::values::{Colour, Format, Output};
 use crate::trust::TrustStore;
 
 /// How a run of the program ends other than with a verdict.
@@ -70,22 +73,18 @@ fn run(line: Vec<OsString>) -> End {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let until = match &cli.command {
-        Some(Command::Check { until, .. }) => until.as_deref(),
-        _ => None,
-    };
-    let since = match &cli.command {
-        Some(Command::Verify { since, .. }) => since.as_deref(),
-        _ => None,
-    };
-    let tls = match &cli.command {
-        Some(Command::Tls { flags, .. }) => Some(flags),
-        _ => None,
-    };
-    let flags = match cli.flags.given(until, since, tls) {
+    let flags = match cli.flags.given(cli.command.as_ref()) {
         Ok(given) => given,
         Err(error) => return refuse(&error.to_string()),
     };
+    let text = Output { format: Format::Text, file: None };
+    if let Some(command) = cli.command.as_ref().and_then(Command::without_forms)
+        && flags.output.iter().flatten().any(|output| *output != text)
+    {
+        return refuse(&format!(
+            "--output: {command} makes no report: it prints text, and to standard output alone"
+        ));
+    }
     let descriptor = cli.flags.proxy_password_fd.clone();
     let config = cli.flags.config.clone().or_else(|| variable("WSUSPROBE_CONFIG").map(PathBuf::from));
     match cli.command.unwrap_or(Command::Diagnose { files: Vec::new() }) {
@@ -116,20 +115,20 @@ fn run(line: Vec<OsString>) -> End {
             Ok(sources) => judge(sources.merged(), descriptor.as_deref(), Job::Verify(files)),
             Err(error) => refuse(&error.to_string()),
         },
-        Command::Collect { script: true, .. } => print(&crate::collect::script()),
-        Command::Collect { redact, .. } => match sources(flags, config.as_deref()) {
-            Ok(sources) => collect::collect(sources.merged(), redact.as_deref()),
+        Command::Collect { script, .. } => match sources(flags, config.as_deref()) {
+            Ok(sources) if script => collect::script(&sources.merged()),
+            Ok(sources) => collect::collect(sources.merged()),
             Err(error) => refuse(&error.to_string()),
         },
-        Command::Tls { server, policy, .. } => {
-            match (target::server(&server), sources(flags, config.as_deref())) {
-                (Err(error), _) => refuse(&error.to_string()),
-                (_, Err(error)) => refuse(&error.to_string()),
-                (Ok(target), Ok(sources)) => {
-                    judge(sources.merged(), descriptor.as_deref(), Job::Tls(target, policy))
-                }
+        Command::Tls { server, .. } => match (target::server(&server), sources(flags, config.as_deref())) {
+            (Err(error), _) => refuse(&error.to_string()),
+            (_, Err(error)) => refuse(&error.to_string()),
+            (Ok(target), Ok(sources)) => {
+                let given = sources.merged();
+                let policy = given.policy.iter().flatten().map(PathBuf::from).collect();
+                judge(given, descriptor.as_deref(), Job::Tls(target, policy))
             }
-        }
+        },
         Command::Check { urls, .. } => {
             let targets: Result<Vec<Target>, _> = urls.iter().map(|url| target::target(url)).collect();
             match (targets, sources(flags, config.as_deref())) {
@@ -177,7 +176,7 @@ impl Sources {
 
 fn sources(flags: Given, config: Option<&Path>) -> Result<Sources, layers::SettingsError> {
     let environment = Given::from_environment(&variable)?;
-    let file = layers::read_file(config)?;
+    let file = file::read(config)?;
     Ok(Sources { flags, environment, file })
 }
 
@@ -203,8 +202,13 @@ fn show(sources: &Sources) -> String {
 }
 
 fn check_config(sources: &Sources) -> End {
-    if let Err(error) = TrustStore::load(&sources.merged().settings()) {
+    let merged = sources.merged();
+    if let Err(error) = TrustStore::load(&merged.settings()) {
         return refuse(&error.to_string());
+    }
+    let policy: Vec<Input> = merged.policy.iter().flatten().map(Input::file).collect();
+    if let Some(problem) = facts::read(&policy).problems.first() {
+        return refuse(&problem.to_string());
     }
     match &sources.file {
         Some((file, _)) => print(&format!("{}: in order\n", escape(&file.to_string_lossy(), 400))),
@@ -215,7 +219,7 @@ fn check_config(sources: &Sources) -> End {
 fn init(config: Option<&Path>) -> End {
     let file = config.unwrap_or(Path::new(FILE));
     let written =
-        std::fs::File::create_new(file).and_then(|mut open| open.write_all(layers::TEMPLATE.as_bytes()));
+        std::fs::File::create_new(file).and_then(|mut open| open.write_all(file::TEMPLATE.as_bytes()));
     match written {
         Ok(()) => print(&format!("{} written\n", escape(&file.to_string_lossy(), 400))),
         Err(error) => refuse(&format!("{}: {error}", file.display())),
@@ -275,8 +279,10 @@ fn judge(given: Given, descriptor: Option<&str>, job: Job) -> End {
     let came = runtime.block_on(async {
         let work = async {
             match &job {
-                Job::Diagnose(files) => run::diagnose(&settings, &store, files, &progress).await,
-                Job::Verify(files) => run::verify(&settings, &store, files, &progress).await,
+                // The settings have the time of a repair for `verify` alone.
+                Job::Diagnose(files) | Job::Verify(files) => {
+                    run::diagnose(&settings, &store, files, &progress).await
+                }
                 Job::Check(targets) => run::check(&settings, &store, targets, &progress).await,
                 Job::Tls(target, files) => run::tls(&settings, &store, target, files, &progress).await,
             }

@@ -167,5 +167,10 @@ mod tests {
         assert_eq!((plain.status, plain.content_length()), (503, Some(4)));
         assert_eq!(plain.header("x-squid-error"), Some("ERR_DNS_FAIL 0"));
         assert!(head(b"SSH-2.0-x\r\n").is_err());
+        let sent =
+            [("via", "b"), ("server", "a"), ("via", "a"), ("date", "c")].map(|(n, v)| (n.into(), v.into()));
+        let lines: String = sent.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let told = head(format!("HTTP/1.1 407 x\r\n{lines}\r\n").as_bytes()).unwrap().unwrap();
+        assert_eq!(telling(told.headers), sent, "in the order in which they came");
     }
 }

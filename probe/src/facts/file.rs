@@ -11,6 +11,8 @@ use super::{
 use crate::report::Report;
 
 const READABLE: &str = "a readable file";
+const WHOLE: &str = "whole UTF-16 characters";
+const HALF: &str = "half of one at the end";
 const LARGEST: &str = "a document of at most 64 MiB";
 
 /// Reads as much of a document as is read of one: its text, whether there is more, whether it ends within a character.
@@ -30,6 +32,36 @@ fn beginning(
     }
 }
 
+/// Reads a file that is one document, of JSON or XML; says whether it is one.
+fn document(source: &mut decode::Source<'_>, head: &str, found: &mut Found, saved: &mut Vec<Report>) -> bool {
+    let (mut scanner, mut events) = (scan::Scanner::default(), Events::default());
+    let (is_json, is_xml) = (json::recognise(head), xml::recognise(head));
+    if gpresult::recognise(head) {
+        beginning(source, found, |text, over, cut, found| gpresult::read(text, !over && !cut, found));
+    } else if is_xml && head.contains("<Event ") {
+        // Of a long export its beginning.
+        beginning(source, found, |text, over, _, found| {
+            xml::read(text, !over, found, &mut scanner, &mut events);
+        });
+    } else if is_json || is_xml || prints::is_iis_config(head) {
+        match source.whole(DOCUMENT) {
+            Ok(Some(text)) if is_json => json::read(&text, found, saved, &mut scanner),
+            Ok(Some(text)) if prints::is_iis_config(head) => prints::iis_config(&text, found),
+            Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
+            Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
+            Err(error) => found.problem(None, READABLE, trouble(&error)),
+        }
+    } else {
+        return false;
+    }
+    scanner.finish(0, found);
+    events.finish(found);
+    if source.cut() {
+        found.problem(None, WHOLE, HALF.into());
+    }
+    true
+}
+
 /// Reads one file to its end.
 pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec<Report>) {
     let (mut source, head) = match decode::sniff(inner) {
@@ -43,42 +75,10 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         Ok(decode::Sniffed::Binary(what)) => return found.problem(None, EXPECTED, what.into()),
         Err(error) => return found.problem(None, READABLE, trouble(&error)),
     };
-    let mut scanner = scan::Scanner::default();
-    if gpresult::recognise(&head) {
-        beginning(&mut source, found, |text, over, cut, found| gpresult::read(text, !over && !cut, found));
-        if source.cut() {
-            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
-        }
+    if document(&mut source, &head, found, saved) {
         return;
     }
-    let mut events = Events::default();
-    if xml::recognise(&head) && head.contains("<Event ") {
-        // Of a long export its beginning.
-        beginning(&mut source, found, |text, over, _, found| {
-            xml::read(text, !over, found, &mut scanner, &mut events);
-        });
-        scanner.finish(0, found);
-        events.finish(found);
-        if source.cut() {
-            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
-        }
-        return;
-    }
-    if json::recognise(&head) || xml::recognise(&head) || prints::is_iis_config(&head) {
-        match source.whole(DOCUMENT) {
-            Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved, &mut scanner),
-            Ok(Some(text)) if prints::is_iis_config(&head) => prints::iis_config(&text, found),
-            Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
-            Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
-            Err(error) => found.problem(None, READABLE, trouble(&error)),
-        }
-        scanner.finish(0, found);
-        events.finish(found);
-        if source.cut() {
-            found.problem(None, "whole UTF-16 characters", "half of one at the end".into());
-        }
-        return;
-    }
+    let (mut scanner, mut events) = (scan::Scanner::default(), Events::default());
     // A client's log says nothing about the server: its name is all there is to know, however long it is.
     let mut lines = head.lines().filter(|line| !line.trim().is_empty());
     if let Some(log) = lines.next().and_then(scan::client_log)
@@ -111,7 +111,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         found.problem(line_number(lines), READABLE, trouble(&error));
     }
     if blocks.cut() {
-        found.problem(line_number(lines.max(1)), "whole UTF-16 characters", "half of one at the end".into());
+        found.problem(line_number(lines.max(1)), WHOLE, HALF.into());
     }
     if found.facts.is_empty() && found.problems.is_empty() && found.kind.is_none() {
         let first = head.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();

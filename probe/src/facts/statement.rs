@@ -217,7 +217,7 @@ pub enum Statement {
         update: String,
     },
     /// `Get-Service`, `sc query`, `sc qc`: a service of this server, of those that synchronization needs or shares its
-    /// server with.
+    /// server with, or that there is none of that name.
     Service {
         /// Its name, `WsusService`; a console's table may have cut it off (`MSSQL$MICROSOFT...`).
         name: String,
@@ -532,6 +532,8 @@ pub enum ServiceState {
     Other,
     /// The source does not say: only how it starts.
     Unknown,
+    /// There is no service of that name.
+    Absent,
 }
 
 /// Whose store a certificate lies in.

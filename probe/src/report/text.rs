@@ -12,9 +12,10 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{
     HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
 };
-use crate::facts::{Fact, Statement, SyncEvent};
+use crate::facts::{Fact, ServiceState, Statement, SyncEvent};
 use crate::pages;
 use crate::settings::Settings;
+use crate::settings::layers::Given;
 
 /// How a report is told.
 #[derive(Clone, Copy, Debug)]
@@ -523,7 +524,11 @@ type Counted = (&'static str, &'static str, fn(&Statement) -> bool);
 
 /// What a file may hold several of.
 const COUNTED: [Counted; 17] = [
-    ("a service", "services", |s| matches!(s, Statement::Service { .. })),
+    (
+        "a service",
+        "services",
+        |s| matches!(s, Statement::Service { state, .. } if *state != ServiceState::Absent),
+    ),
     ("an application pool", "application pools", |s| matches!(s, Statement::AppPool { .. })),
     ("an installed update", "installed updates", |s| matches!(s, Statement::InstalledUpdate { .. })),
     ("a binding of IIS", "bindings of IIS", |s| matches!(s, Statement::IisBinding { .. })),
@@ -599,6 +604,9 @@ fn handed_over(out: &mut Out, report: &Report) {
                 }
                 Statement::CurveOrder { curves, .. } => {
                     format!("a policy that orders {} curves", curves.len())
+                }
+                Statement::Service { name, state: ServiceState::Absent, .. } => {
+                    format!("the answer that there is no {name}")
                 }
                 Statement::CipherSuites { names } => format!("the {} cipher suites in effect", names.len()),
                 _ => continue,
@@ -710,11 +718,11 @@ fn timeline(out: &mut Out, report: &Report) {
 fn conditions(out: &mut Out, settings: &Settings) {
     let value = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
     let (given, default) = (value(settings), value(&Settings::default()));
-    let changed: Vec<String> = given
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| default.get(key.as_str()) != Some(value))
+    // Whether maps keep their order is a feature that any dependency may turn on.
+    let changed: Vec<String> = Given::KEYS
+        .iter()
+        .filter_map(|key| Some((key, given.get(key)?)))
+        .filter(|(key, value)| default.get(key) != Some(value))
         .map(|(key, value)| format!("{key} = {}", flat(value)))
         .collect();
     if !changed.is_empty() {

@@ -2,7 +2,7 @@
 
 mod local;
 
-pub(super) use local::running;
+pub(super) use local::{exists, running};
 
 use super::{Given, Seen, cause, note, place};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};

@@ -1,6 +1,6 @@
 //! What was handed over, taken by itself.
 
-use super::config::running;
+use super::config::{exists, running};
 use super::{Given, Seen, note, place};
 use crate::facts::{Servers, ServiceState, Statement};
 use crate::plan::service_of;
@@ -109,20 +109,25 @@ fn servers(seen: &Seen, given: &mut Given) {
     );
 }
 
-/// A service that stands still in one printout and runs in another.
+/// A service that stands still, or is not there, in one printout and runs, or is there, in another.
 fn services(seen: &Seen, given: &mut Given) {
     let running = running(seen);
     for fact in seen.facts.all() {
-        let (Statement::Service { name, state: ServiceState::Stopped, .. }
-        | Statement::AppPool { name, state: ServiceState::Stopped }) = &fact.statement
-        else {
-            continue;
+        let (name, other, (one, another, so)) = match &fact.statement {
+            Statement::Service { name, state: ServiceState::Absent, .. } => {
+                let says = ("is not there", "is there", "one of them is older, or another machine's");
+                (name, exists(seen, name), says)
+            }
+            Statement::Service { name, state: ServiceState::Stopped, .. }
+            | Statement::AppPool { name, state: ServiceState::Stopped } => {
+                let runs = running.get(&name.to_ascii_lowercase()).copied();
+                (name, runs, ("is stopped", "runs", "one of them is older"))
+            }
+            _ => continue,
         };
-        let Some(other) = running.get(&name.to_ascii_lowercase()) else { continue };
-        let says = format!(
-            "{name} is stopped by {} and runs by {}: one of them is older.",
-            fact.source.file, other.source.file
-        );
+        let Some(other) = other else { continue };
+        let says =
+            format!("{name} {one} by {} and {another} by {}: {so}.", fact.source.file, other.source.file);
         given.add(note("input/contradictory", name, says, vec![fact.id.clone(), other.id.clone()]));
     }
 }

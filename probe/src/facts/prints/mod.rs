@@ -25,6 +25,7 @@ use super::{Found, Kind, Statement, config, shown};
 pub(super) use certificate_file::read as certificate_file;
 pub(super) use iis_config::{read as iis_config, recognise as is_iis_config};
 pub(super) use record::Record;
+pub(super) use services::absent as absent_service;
 
 use dates::Dates;
 

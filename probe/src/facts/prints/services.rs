@@ -125,6 +125,15 @@ pub(super) fn record(record: &Record, found: &mut Found) -> bool {
     true
 }
 
+/// A service that was asked for by its name and is not there.
+pub(in crate::facts) fn absent(line: Option<u32>, name: &str, found: &mut Found) {
+    found.kind(Kind::Services);
+    if is_kept(name) {
+        let (name, state, start) = (shown(name, 100), ServiceState::Absent, String::new());
+        found.fact(line, None, Statement::Service { name, state, start });
+    }
+}
+
 /// Whether a text names a service that makes the machine a server of WSUS: that of another one's clock does not.
 fn is_own(text: &str) -> bool {
     let text = text.to_ascii_lowercase();

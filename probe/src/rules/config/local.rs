@@ -174,6 +174,10 @@ fn services(seen: &Seen, given: &mut Given) {
     let servers = Servers::new(seen.facts.all());
     for fact in seen.facts.all() {
         let (name, state, start) = match &fact.statement {
+            Statement::Service { name, state: ServiceState::Absent, .. } => {
+                absent(seen, fact, name, given);
+                continue;
+            }
             Statement::Service { name, state, start } => (name.as_str(), *state, start.as_str()),
             Statement::AppPool { name, state } => (name.as_str(), *state, ""),
             _ => continue,
@@ -215,6 +219,29 @@ fn services(seen: &Seen, given: &mut Given) {
             _ => found.likely(),
         });
     }
+}
+
+/// The service of WSUS is not on the machine that was asked: that is no server of WSUS.
+fn absent(seen: &Seen, fact: &Fact, name: &str, given: &mut Given) {
+    if name.eq_ignore_ascii_case("WsusService") && exists(seen, name).is_none() {
+        given.open(
+            "Is this the WSUS server?",
+            format!(
+                "The machine that {} comes from has no service {name}: the role of WSUS is not on it.",
+                fact.source.file
+            ),
+            "run the command on the WSUS server itself",
+            vec![fact.id.clone()],
+        );
+    }
+}
+
+/// A printout by which a service is there, whatever it does.
+pub(crate) fn exists<'a>(seen: &Seen<'a>, service: &str) -> Option<&'a Fact> {
+    seen.facts.all().iter().find(|fact| {
+        matches!(&fact.statement, Statement::Service { name, state, .. }
+            if *state != ServiceState::Absent && name.eq_ignore_ascii_case(service))
+    })
 }
 
 /// The services and application pools that run by some printout, by their name in lower case, each with its fact.
@@ -322,6 +349,27 @@ mod tests {
             utc(&mut evidence, "u.reg", "", number(&key, "ProxyEnable", 1));
             let found = judge(&evidence);
             assert!(the(&found, "config/proxy-only-in-user").says.starts_with(says), "{hive}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_the_service_is_asked_about_and_blamed_for_nothing() {
+        let asked = |evidence: &Evidence, fact: &String| {
+            judge(evidence).unknown.iter().any(|open| open.because.contains(fact))
+        };
+        for mut evidence in [healthy(), unwalked()] {
+            let before = judge(&evidence);
+            let w3svc = service(&mut evidence, "W3SVC", ServiceState::Absent);
+            let absent = service(&mut evidence, "WsusService", ServiceState::Absent);
+            let diagnosis = judge(&evidence);
+            assert_eq!((ids(&diagnosis), diagnosis.verdict), (ids(&before), before.verdict));
+            assert!(asked(&evidence, &absent) && !asked(&evidence, &w3svc));
+            // By another printout it is there: that is a contradiction.
+            let stopped = service(&mut evidence, "WsusService", ServiceState::Stopped);
+            assert!(!asked(&evidence, &absent));
+            let diagnosis = judge(&evidence);
+            let found = the(&diagnosis, "input/contradictory");
+            assert!(found.because.contains(&absent) && found.because.contains(&stopped));
         }
     }
 
