@@ -270,7 +270,7 @@ impl Source<'_> {
     }
 
     /// Appends more text to `out`; false at the end.
-    fn more(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+    pub(super) fn more(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
         }

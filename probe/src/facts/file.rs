@@ -39,10 +39,17 @@ fn document(source: &mut decode::Source<'_>, head: &str, found: &mut Found, save
     if gpresult::recognise(head) {
         beginning(source, found, |text, over, cut, found| gpresult::read(text, !over && !cut, found));
     } else if is_xml && head.contains("<Event ") {
-        // Of a long export its beginning.
-        beginning(source, found, |text, over, _, found| {
-            xml::read(text, !over, found, &mut scanner, &mut events);
-        });
+        match source.first(DOCUMENT) {
+            Ok((text, false)) => xml::read(&text, true, found, &mut scanner, &mut events),
+            // The newest event may be the last one: a long export is read to its end, one event at a time.
+            Ok((text, true)) => {
+                let long = xml::long_export(text, source, found, &mut scanner, &mut events);
+                if let Err(error) = long {
+                    found.problem(None, READABLE, trouble(&error));
+                }
+            }
+            Err(error) => found.problem(None, READABLE, trouble(&error)),
+        }
     } else if is_json || is_xml || prints::is_iis_config(head) {
         match source.whole(DOCUMENT) {
             Ok(Some(text)) if is_json => json::read(&text, found, saved, &mut scanner),

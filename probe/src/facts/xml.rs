@@ -1,10 +1,14 @@
 //! XML: `Export-Clixml` of the configuration, events as the event viewer saves them, and `gpresult`'s report. Entities of a document's own
 //! are never expanded, and depth is bounded.
 
+use std::io;
+
+use memchr::{memchr_iter, memmem};
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::config::{self, Configuration};
+use super::decode::Source;
 use super::event::{Entry, Events};
 use super::gpresult::Report;
 use super::prints::{Prints, Record};
@@ -16,6 +20,13 @@ use super::{Found, Kind, Statement, line_number, server, shown};
 const DEPTH: usize = 200;
 /// The longest text that is kept of one element.
 const TEXT: usize = 64 * 1024;
+
+/// The longest export that is read, in bytes.
+const EXPORT: u64 = 1024 * 1024 * 1024;
+/// The longest event in bytes, and what it begins and ends with.
+const LONGEST: usize = 1024 * 1024;
+const BEGIN: &[u8] = b"<Event ";
+const END: &[u8] = b"</Event>";
 
 /// Whether `head` begins as one of them does.
 pub(super) fn recognise(head: &str) -> bool {
@@ -248,8 +259,66 @@ fn close(
     }
 }
 
+/// Reads the events of an export that is longer than a document may be, one at a time, from its beginning `text` to the end
+/// of `source`. One that cannot be read costs itself alone.
+pub(super) fn long_export(
+    text: String,
+    source: &mut Source<'_>,
+    found: &mut Found,
+    scanner: &mut Scanner,
+    log: &mut Events,
+) -> io::Result<()> {
+    found.kind(Kind::Events);
+    let mut ahead = text.into_bytes();
+    let (mut line, mut unread, mut first_unread) = (1, 0_u64, None);
+    let mut read = 0;
+    loop {
+        let mut taken = 0;
+        while let Some((begin, end)) = next_event(&ahead[taken..]) {
+            let (begin, end) = (taken + begin, taken + end);
+            line += memchr_iter(b'\n', &ahead[taken..begin]).count() as u64;
+            match std::str::from_utf8(&ahead[begin..end]).ok().and_then(event) {
+                Some(entry) => log.take(Entry { line, ..entry }, scanner),
+                None => {
+                    unread += 1;
+                    first_unread.get_or_insert(line);
+                }
+            }
+            line += memchr_iter(b'\n', &ahead[begin..end]).count() as u64;
+            taken = end;
+        }
+        if ahead.len() - taken > LONGEST {
+            // What does not end within that is none: only its last bytes may begin another one.
+            unread += 1;
+            first_unread.get_or_insert(line);
+            let end = ahead.len() - BEGIN.len();
+            line += memchr_iter(b'\n', &ahead[taken..end]).count() as u64;
+            taken = end;
+        }
+        ahead.drain(..taken);
+        read += taken as u64;
+        if read > EXPORT {
+            found.problem(line_number(line), "an export of at most 1 GiB", "a larger one".into());
+            break;
+        }
+        if !source.more(&mut ahead)? {
+            break;
+        }
+    }
+    if let Some(line) = first_unread {
+        found.problem(line_number(line), "well-formed XML", format!("{unread} events that are not"));
+    }
+    Ok(())
+}
+
+/// Where the next whole event begins and ends.
+fn next_event(bytes: &[u8]) -> Option<(usize, usize)> {
+    let begin = memmem::find(bytes, BEGIN)?;
+    let end = begin + memmem::find(&bytes[begin..], END)? + END.len();
+    Some((begin, end))
+}
+
 /// The first event in an XML text; none where there is none that can be read.
-#[cfg_attr(not(feature = "evtx"), allow(dead_code))]
 pub(super) fn event(text: &str) -> Option<Entry> {
     let mut reader = Reader::from_str(text);
     let mut stack: Vec<Open> = Vec::new();
@@ -347,5 +416,51 @@ impl Place<'_> {
             self.at = to;
         }
         self.line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode::{Sniffed, sniff};
+    use super::*;
+    use crate::facts::SyncEvent;
+
+    fn one(id: u32, second: usize) -> String {
+        format!(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider \
+             Name='Windows Server Update Services'/><EventID>{id}</EventID><TimeCreated \
+             SystemTime='2026-06-15T{:02}:{:02}:{:02}Z'/></System><EventData><Data>Text</Data></EventData></Event>\n",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
+    }
+
+    #[test]
+    fn a_long_export_is_read_to_its_last_event() {
+        let mut text = String::from("<?xml version='1.0'?><Events>\n");
+        for second in 0..2000 {
+            text.push_str(&one(386, second));
+        }
+        text.push_str("<Event broken='<'></Event>\n");
+        text.push_str(&"<Event never='".repeat(3));
+        text.push_str(&"x".repeat(2 * LONGEST));
+        text.push_str(&one(384, 7200));
+        text.push_str("</Events>\n");
+        let Ok(Sniffed::Text(mut source, _)) = sniff(Box::new(text.as_bytes())) else { panic!("text") };
+        let (first, over) = source.first(1000).expect("readable");
+        assert!(over && first.len() < text.len());
+        let (mut found, mut scanner, mut log) = (Found::default(), Scanner::default(), Events::default());
+        long_export(first, &mut source, &mut found, &mut scanner, &mut log).expect("readable");
+        scanner.finish(0, &mut found);
+        log.finish(&mut found);
+        let succeeded = found
+            .facts
+            .iter()
+            .find(|fact| matches!(fact.statement, Statement::LogSync { event: SyncEvent::Succeeded, .. }));
+        let succeeded = succeeded.expect("the last event");
+        assert_eq!(succeeded.line, Some(2003));
+        assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
+        assert_eq!(found.problems[0].line, Some(2002));
     }
 }
