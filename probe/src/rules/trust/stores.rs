@@ -155,7 +155,7 @@ fn microsoft_root_missing(seen: &Seen, given: &mut Given) {
         return;
     }
     let blocked = seen.facts.registry(r"\SystemCertificates\AuthRoot", "DisableRootAutoUpdate");
-    let blocked = blocked.filter(|(_, value)| matches!(value, RegistryValue::Number { value: 1.. }));
+    let off = blocked.is_some_and(|(_, value)| matches!(value, RegistryValue::Number { value: 1.. }));
     let file = listed[0].fact.source.file.as_str();
     let mut says = format!(
         "{file} shows {} certificates in this machine's trusted roots, and {} is not among them: the chain of sws.update.microsoft.com ends in it.",
@@ -163,15 +163,17 @@ fn microsoft_root_missing(seen: &Seen, given: &mut Given) {
         missing[0]
     );
     let mut because = vec![listed[0].fact.id.clone()];
-    if let Some((fact, _)) = blocked {
-        says.push_str(
-            " The automatic update of roots is turned off (DisableRootAutoUpdate = 1), which would bring it.",
-        );
-        because.push(fact.id.clone());
-    }
+    because.extend(blocked.map(|(fact, _)| fact.id.clone()));
+    says.push_str(if off {
+        " The automatic update of roots is turned off (DisableRootAutoUpdate = 1), which would bring it."
+    } else {
+        " Windows fetches a root that is missing when it meets it, unless that is turned off or ctldl.windowsupdate.com is out of \
+         reach: another chain may have been shown instead."
+    });
     let failure = not_trusted(seen);
     because.extend(failure.map(|fact| fact.id.clone()));
-    let found = cause("trust/microsoft-root-missing", "Root", says, because).likely();
+    let found = cause("trust/microsoft-root-missing", "Root", says, because);
+    let found = if off { found.likely() } else { found.possible() };
     given.add(if failure.is_some() { found } else { found.role(Role::Note).severity(Severity::Warning) });
 }
 
@@ -303,7 +305,16 @@ mod tests {
         let mut evidence = healthy();
         roots(&mut evidence, &OTHERS);
         utc(&mut evidence, "log", "2026-06-15T01:00:00Z", failure("WsusService", LoggedFailure::NotTrusted));
-        assert_eq!(judge(&evidence).verdict, Verdict::Faulty);
+        // Windows fetches what is missing where it may.
+        for value in [None, Some(0)] {
+            let key = r"HKLM\SOFTWARE\Policies\Microsoft\SystemCertificates\AuthRoot";
+            if let Some(value) = value {
+                utc(&mut evidence, "roots.reg", "", number(key, "DisableRootAutoUpdate", value));
+            }
+            let diagnosis = judge(&evidence);
+            assert_eq!(the(&diagnosis, "trust/microsoft-root-missing").confidence, Confidence::Possible);
+            assert_ne!(diagnosis.verdict, Verdict::Faulty);
+        }
         cut(&mut evidence, "Machine-Root.txt");
         let diagnosis = judge(&evidence);
         assert!(!ids(&diagnosis).contains(&"trust/microsoft-root-missing"));
