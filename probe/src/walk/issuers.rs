@@ -11,7 +11,7 @@ use crate::step::{exchange, proxy};
 
 /// Fetches missing issuers as Windows does: plain HTTP, through WinHTTP's proxy where one is known, never through
 /// the one that WSUS is set to use; and through the one that this run was told to use, without which a desk may not get
-/// out. Where they do not give it the direct way is tried too: the bypass list is not read.
+/// out. Where they do not give it the direct way is tried too, whatever the bypass list says.
 pub(super) struct Fetcher<'a, 'b> {
     pub(super) walker: &'a Walker<'b>,
     pub(super) wait: Duration,
