@@ -395,7 +395,7 @@ fn excerpt(text: &str, at: usize, message: usize) -> String {
     }
     // Hidden before it is cut, so that a cut cannot part a secret from its name.
     let hidden = super::hide(line);
-    let cut = if hidden.len() == line.len() { &line[from..] } else { hidden.as_str() };
+    let cut = if hidden == line { &line[from..] } else { hidden.as_str() };
     shown(&format!("…{}", cut.trim_end()), EXCERPT)
 }
 
