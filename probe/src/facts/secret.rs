@@ -97,10 +97,7 @@ impl Place {
             }
             out.push_str(&text[done..whole.start()]);
             found.expand(self.value.hidden(), &mut out);
-            (done, from) = (whole.end(), whole.end().max(name + 1));
-            if from > text.len() || !text.is_char_boundary(from) {
-                break;
-            }
+            (done, from) = (whole.end(), whole.end());
         }
         out.push_str(&text[done..]);
         out
