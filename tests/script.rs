@@ -97,27 +97,21 @@ fn hide(text: &str) -> String {
     let function = script.split_once("function Hide-Secret").expect("the function").1;
     let function = function.split_once("\n}").expect("its end").0;
     let literal = |text: &str| text.trim().trim_matches('\'').replace("''", "'");
-    let flag = function
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("$flag = "))
-        .map(literal)
-        .expect("the flag");
     let mut text = text.to_string();
     let mut replaced = 0;
     for line in function.lines() {
         let Some((_, rest)) = line.split_once(" -replace ") else { continue };
         let (pattern, with) = rest.rsplit_once(", ").expect("a pattern and what takes its place");
-        let pattern: String = pattern
-            .trim_matches(['(', ')'])
-            .split(" + ")
-            .map(|part| if part == "$flag" { flag.clone() } else { literal(part) })
-            .collect();
-        let with = literal(with).replace("$1", "${1}");
+        let mut with = literal(with);
+        for group in ["$1", "$2", "$3", "$4"] {
+            with = with.replace(group, &format!("${{{}}}", &group[1..]));
+        }
+        let pattern = literal(pattern);
         let pattern = fancy_regex::Regex::new(&pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
         text = pattern.replace_all(&text, with.as_str()).into_owned();
         replaced += 1;
     }
-    assert_eq!(replaced, 5);
+    assert!(replaced > 5, "{replaced}");
     text
 }
 
@@ -129,10 +123,15 @@ fn it_hides_secrets_and_leaves_the_rest() {
         ("Pwd=s3cret;Server=x", "Pwd=(hidden);Server=x"),
         ("password: Trueblue", "password: (hidden)"),
         ("Cookie: abc def", "Cookie: (hidden)"),
-        ("http://u:s3cret@proxy:8080/", "http://(hidden)@proxy:8080/"),
+        ("http://u:s3cret@proxy:8080/", "http://(hidden)proxy:8080/"),
     ] {
         assert_eq!(hide(line), hidden);
     }
+    let secrets = include_str!("../probe/tests/facts/secrets.txt");
+    let hidden = hide(secrets);
+    assert!(secrets.contains("Geheim-4") && !hidden.contains("Geheim-4"), "{hidden}");
+    let none = include_str!("../probe/tests/facts/no-secrets.txt");
+    assert_eq!(hide(none), none);
     let list = include_str!("../probe/tests/facts/config-list.txt");
     assert!(list.contains("HasProxyPassword"));
     for (line, after) in list.lines().zip(hide(list).lines()) {

@@ -21,12 +21,7 @@ $collection = [ordered]@{
 
 # What would give a secret away, hidden. That there is a password (HasProxyPassword : True) is none.
 function Hide-Secret([string]$Text) {
-    $flag = '(?!["''\s:=>(]*(?:True|False)\b)'
-    $Text = $Text -replace ('(?im)((?:ProxyPassword|EncryptionKey)' + $flag + '["'']?\s*[:=>( ]).*$'), '$1(hidden)'
-    $Text = $Text -replace ('(?i)((?:password|passwort|pwd)' + $flag + '["'']?\s*[:=]\s*)"[^"]*"'), '$1"(hidden)"'
-    $Text = $Text -replace ('(?i)((?:password|passwort|pwd)' + $flag + '["'']?\s*[:=]\s*)[^\s;"]+'), '$1(hidden)'
-    $Text = $Text -replace '(?im)((?:authorization|cookie)\s*:\s*).*$', '$1(hidden)'
-    $Text -replace '(://)[^/\\\s@]{1,300}@', '$1(hidden)@'
+{secrets}    $Text
 }
 
 # Notes what a source printed, or why it did not.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::event::{Entry, Events, matters};
+use super::event::{Entry, Events, WSUS, matters};
 use super::list::{Item, Page};
 use super::scan::Scanner;
 use super::when::{Order, When, written};
@@ -18,6 +18,18 @@ pub(super) struct Copied<'a> {
     events: &'a mut Events,
     order: Option<Order>,
 }
+
+/// The source that a table's width has cut, where only one is it.
+fn uncut(source: &str) -> &str {
+    match source.strip_suffix("...").or(source.strip_suffix('\u{2026}')) {
+        Some(begin) if begin.len() > "Windows Server ".len() && WSUS.starts_with(begin) => WSUS,
+        _ => source,
+    }
+}
+
+/// What stands above each event that wevtutil prints as text.
+static COUNTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\s{0,8}Event\[\d{1,9}\]:?\s*$").expect("fixed pattern"));
 
 /// A label and its value.
 static LABEL: LazyLock<Regex> = LazyLock::new(|| {
@@ -32,10 +44,16 @@ impl<'a> Copied<'a> {
         Copied { events, order }
     }
 
+    /// Whether the day or the month stands first in this file's dates, where that is told.
+    pub(super) fn order(&self) -> Option<Order> {
+        self.order
+    }
+
     /// Takes the events on a page.
     pub(super) fn read(&mut self, page: &mut Page, items: &[Item], scanner: &mut Scanner) {
         self.lists(page, items, scanner);
         self.tables(page, scanner);
+        self.indexed(page, scanner);
         self.copies(page, scanner);
     }
 
@@ -86,6 +104,57 @@ impl<'a> Copied<'a> {
             text: text.trim_end().to_string(),
             named: Vec::new(),
         })
+    }
+
+    /// `Get-EventLog` as PowerShell prints it. Its times have no year, so that they are none; the index counts upwards, and
+    /// of the runs that ended the one with the highest is the last: of those before it nothing is said, because
+    /// nothing would tell when they were.
+    fn indexed(&mut self, page: &mut Page, scanner: &mut Scanner) {
+        const HEADING: [&str; 6] = ["Index", "Time", "EntryType", "Source", "InstanceID", "Message"];
+        static ROW: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"^\s*(\d{1,10})\s+\S.{4,20}?\d\d[:.]\d\d\s+\S+\s+(\S.*?)\s+(\d{1,10})\s(.*)$")
+                .expect("fixed pattern")
+        });
+        let mut at = 0;
+        while at + 2 < page.lines.len() {
+            let head = page.claimed[at]
+                || page.lines[at].len() > 400
+                || !page.lines[at].split_whitespace().eq(HEADING)
+                || !page.lines[at + 1].trim_start().starts_with("---");
+            if head {
+                at += 1;
+                continue;
+            }
+            let head = at;
+            at += 2;
+            let mut rows: Vec<(u64, Entry)> = Vec::new();
+            while at < page.lines.len() && !page.claimed[at] {
+                let Some(found) = ROW.captures(&page.lines[at]) else { break };
+                let number = |group: usize| found[group].parse::<u64>().unwrap_or_default();
+                rows.push((
+                    number(1),
+                    Entry {
+                        line: page.number(at),
+                        // The high half marks whose number it is.
+                        id: u32::try_from(number(3) & 0xFFFF).ok(),
+                        provider: uncut(&found[2]).to_string(),
+                        text: found[4].trim_end().to_string(),
+                        ..Entry::default()
+                    },
+                ));
+                at += 1;
+            }
+            page.claim(head, at - 1);
+            rows.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
+            let mut ended = false;
+            for (_, entry) in rows {
+                let step = entry.provider == WSUS && matches!(entry.id, Some(381 | 382 | 384 | 386));
+                if !(step && ended) && matters(&entry.provider) {
+                    ended |= step && matches!(entry.id, Some(384 | 386));
+                    self.events.take(entry, scanner);
+                }
+            }
+        }
     }
 
     /// `Get-WinEvent | Format-List` and `Get-EventLog | Format-List`: the number tells what the message says.
@@ -150,14 +219,18 @@ impl<'a> Copied<'a> {
             let found = LABEL.captures(line)?;
             *value = found.get(2).map_or_else(String::new, |found| found.as_str().to_string());
         }
-        let [_, provider, date, id, _, _, _, _, computer] = values;
+        let [_, provider, date, id, _, _, _, _, mut computer] = values;
         let id = id.parse().ok()?;
         // A date that can be read in two ways is a date all the same.
         written(&date, Some(self.order.unwrap_or(Order::Day)))
             .or_else(|| written(&date, Some(Order::Month)))?;
-        let label = LABEL.captures(&page.lines[at + 9])?;
+        let mut head = at + 9;
+        if let Some(name) = named_user(page, at) {
+            (computer, head) = (name, at + 11);
+        }
+        let label = LABEL.captures(page.lines.get(head)?)?;
         let mut text = label.get(2).map_or_else(String::new, |rest| rest.as_str().to_string());
-        let (mut last, mut next) = (at + 9, at + 10);
+        let (mut last, mut next) = (head, head + 1);
         let mut when = written(&date, self.order);
         let mut xml = false;
         while next < page.lines.len() && next - at < LINES && !page.claimed[next] {
@@ -173,7 +246,7 @@ impl<'a> Copied<'a> {
                 if line.contains("</Event>") {
                     break;
                 }
-            } else if self.starts(page, next) {
+            } else if self.starts(page, next) || COUNTED.is_match(line) {
                 break;
             } else if !line.trim().is_empty() {
                 // "Event Xml:" in any language, before the XML itself.
@@ -202,4 +275,19 @@ impl<'a> Copied<'a> {
         };
         id.parse::<u32>().is_ok() && lines.iter().all(|line| LABEL.is_match(line))
     }
+}
+
+/// The computer where wevtutil prints the event: it has an operation's code and the user's name besides, and all its
+/// labels stand below the event's number, or at least to the right of the description.
+fn named_user(page: &Page, at: usize) -> Option<String> {
+    let counted = at > 0 && COUNTED.is_match(&page.lines[at - 1]);
+    let value = |line: &String| {
+        let found = LABEL.captures(line)?;
+        Some(found.get(2).map_or_else(String::new, |value| value.as_str().to_string()))
+    };
+    let lines = page.lines.get(at + 9..at + 12)?;
+    let (user, computer, _) = (value(&lines[0])?, value(&lines[1])?, value(&lines[2])?);
+    let indented = lines.iter().all(|line| line.starts_with([' ', '\t']));
+    let is_name = !computer.is_empty() && !computer.contains(char::is_whitespace);
+    ((counted || indented && !user.is_empty()) && is_name).then_some(computer)
 }

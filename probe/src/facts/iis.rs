@@ -75,6 +75,8 @@ struct Answer {
 #[derive(Default)]
 pub(super) struct Answers {
     fields: Fields,
+    /// No names were told: how many values a line has tells which they are.
+    untold: bool,
     clock: Clock,
     known: HashMap<(&'static str, u16, u16, String), Answer>,
     problem: Option<(u64, &'static str)>,
@@ -102,11 +104,9 @@ pub(super) fn read(blocks: &mut Blocks<'_>, found: &mut Found) -> io::Result<()>
 }
 
 impl Answers {
-    /// Answers of lines that stand alone, as HTTP.sys has written them since it first wrote any.
+    /// Answers of lines of HTTP.sys' log that stand in other text, with or without their heading.
     pub(super) fn pasted() -> Self {
-        let fields =
-            "date time c-ip c-port s-ip s-port cs-version cs-method cs-uri sc-status s-siteid s-reason";
-        Answers { fields: Fields::of(fields), ..Answers::default() }
+        Answers { untold: true, ..Answers::default() }
     }
 
     /// Takes a line.
@@ -114,11 +114,15 @@ impl Answers {
         if line.starts_with(b"#") {
             if let Some(names) = line.strip_prefix(b"#Fields:") {
                 self.fields = Fields::of(&decode_line(names));
+                self.untold = false;
                 if self.fields.uri.is_none() || self.fields.status.is_none() {
                     self.problem.get_or_insert((number, "others"));
                 }
             }
             return;
+        }
+        if self.untold {
+            self.fields = Fields::of(untold(line));
         }
         let (Some(uri_at), Some(status_at)) = (self.fields.uri, self.fields.status) else {
             if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
@@ -209,6 +213,22 @@ impl Answers {
         }
         found.jumps(self.clock);
     }
+}
+
+/// What HTTP.sys writes where it does not say so: since it speaks HTTP/2 the number of a stream stands before the status,
+/// and a line has 14 values or more.
+fn untold(line: &[u8]) -> &'static str {
+    let values = line.split(u8::is_ascii_whitespace).filter(|value| !value.is_empty()).count();
+    if values >= 14 {
+        "date time c-ip c-port s-ip s-port cs-version cs-method cs-uri streamid sc-status s-siteid s-reason"
+    } else {
+        "date time c-ip c-port s-ip s-port cs-version cs-method cs-uri sc-status s-siteid s-reason"
+    }
+}
+
+/// Whether a line names the fields of HTTP.sys' log.
+pub(super) fn is_heading(line: &str) -> bool {
+    line.starts_with("#Fields: date time ") && line.contains(" s-reason")
 }
 
 /// The directory of WSUS that a URL lies in.

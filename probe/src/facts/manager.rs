@@ -1,5 +1,6 @@
 //! Logs of Configuration Manager (wsyncmgr.log, WCM.log, WSUSCtrl.log): lines as CMTrace reads them, in both of their
-//! forms. Their times are local, and each says how far its clock is from UTC.
+//! forms, whose times are local and say how far their clock is from UTC; and lines as CMTrace copies them, whose times are
+//! written in the manner of who copied and do not say so.
 
 use std::io;
 use std::sync::LazyLock;
@@ -10,7 +11,7 @@ use regex::Regex;
 use super::decode::Blocks;
 use super::list::Page;
 use super::scan::Scanner;
-use super::when::When;
+use super::when::{Order, When, written};
 use super::{Found, Kind};
 
 /// The most lines that one entry may have.
@@ -31,6 +32,14 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     .expect("fixed pattern")
 });
 
+/// `text⇥component⇥3/26/2026 2:00:42 AM⇥5116 (0x13FC)`; blanks stand for the tabs where a program replaced them.
+static COPIED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^(.*?)(?:\t| {2,})([A-Za-z]\w{2,99})(?:\t| {2,})(\d{1,4}[-./]\d{1,2}[-./]\d{1,4} [^\t]{5,20}?)(?:\t| {2,})\d{1,10} \(0x[0-9A-Fa-f]{1,8}\)\s*$",
+    )
+    .expect("fixed pattern")
+});
+
 /// Whether a file begins as one of these logs does.
 pub(super) fn recognise(head: &str) -> bool {
     let is = |line: &str| line.starts_with("<![LOG[") || line.contains("]LOG]!>") || line.contains("$$<");
@@ -47,7 +56,7 @@ pub(super) fn read(blocks: &mut Blocks<'_>, scanner: &mut Scanner, found: &mut F
     found.kind(Kind::ManagerLog);
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
-        lines(&mut page, scanner);
+        lines(&mut page, None, scanner);
         let rest: Vec<usize> = (0..page.lines.len())
             .filter(|&at| !page.claimed[at] && !page.lines[at].trim().is_empty())
             .collect();
@@ -58,8 +67,8 @@ pub(super) fn read(blocks: &mut Blocks<'_>, scanner: &mut Scanner, found: &mut F
     Ok(())
 }
 
-/// Takes every line of these logs on a page.
-pub(super) fn lines(page: &mut Page, scanner: &mut Scanner) {
+/// Takes every line of these logs on a page; dates of copied ones are read in `order` where that is told.
+pub(super) fn lines(page: &mut Page, order: Option<Order>, scanner: &mut Scanner) {
     let mut at = 0;
     while at < page.lines.len() {
         if page.claimed[at] {
@@ -99,6 +108,12 @@ pub(super) fn lines(page: &mut Page, scanner: &mut Scanner) {
             let date = (&found[2], &found[3], &found[4]);
             let when = moment(date, &found[5], found.get(6).map(|bias| bias.as_str()));
             entry(scanner, page.number(at), &text, &found[1], "", when);
+            page.claim(at, at);
+        } else if line.trim_end().ends_with(')')
+            && let Some(found) = COPIED.captures(line)
+        {
+            let (text, component) = (found[1].to_string(), found[2].to_string());
+            entry(scanner, page.number(at), &text, &component, "", written(&found[3], order));
             page.claim(at, at);
         }
         at += 1;

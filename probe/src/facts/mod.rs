@@ -29,6 +29,7 @@ mod prints;
 mod registry;
 mod resolve;
 mod scan;
+mod secret;
 mod server;
 pub(crate) mod servers;
 mod statement;
@@ -38,10 +39,6 @@ mod view;
 mod when;
 mod xml;
 
-use std::sync::LazyLock;
-
-use regex::{Captures, Regex};
-
 use crate::evidence::escape;
 use crate::report::Report;
 
@@ -49,6 +46,7 @@ pub(crate) use bypass::bypasses;
 pub use client::OwnClient;
 pub(crate) use decode::decode_line;
 pub use order::{Order, Times};
+pub(crate) use secret::{hide, script as hide_script};
 pub use servers::{Server, Servers};
 pub use statement::*;
 pub use view::{FactView, FailureView, LastRun, RunView, WinHttpView, synchronizes};
@@ -371,37 +369,4 @@ fn line_number(line: u64) -> Option<u32> {
 /// What a stranger wrote, fit to be kept: secrets hidden, characters escaped, cut at `limit`.
 fn shown(text: &str, limit: usize) -> String {
     escape(&hide(text), limit)
-}
-
-/// Hides what follows the name of a secret, and credentials inside a URL. Quotes stay where they are.
-pub(crate) fn hide(text: &str) -> String {
-    static SECRET: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)((?:ProxyPassword|EncryptionKey)["']?\s*[:=>( ]).*|((?:password|passwort|pwd)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s;]+)|((?:authorization|cookie)\s*:\s*).*|(://)[^/\\\s@]{1,300}@|\b[^\s:@/"'(=]{1,100}:[^\s:@/"']{1,300}@"#)
-            .expect("fixed pattern")
-    });
-    if !text.contains(['@', ':', '=', '>']) {
-        return text.to_string();
-    }
-    let hidden = |found: &Captures<'_>| {
-        let kept =
-            [1, 2, 4, 5].into_iter().find_map(|group| found.get(group)).map_or("", |group| group.as_str());
-        if is_flag(&found[0][kept.len()..]) {
-            return found[0].to_string();
-        }
-        let quote = found
-            .get(3)
-            .and_then(|value| value.as_str().get(..1))
-            .filter(|first| matches!(*first, "\"" | "'"));
-        let quote = quote.unwrap_or_default();
-        format!("{kept}{quote}(hidden){quote}")
-    };
-    SECRET.replace_all(text, hidden).into_owned()
-}
-
-/// Whether what follows the name of a secret only says that there is one, as `HasProxyPassword : True` does.
-fn is_flag(value: &str) -> bool {
-    let value = value.trim_start_matches([' ', '\t', ':', '=', '>', '(', '"', '\'']);
-    let word = value.find(|c: char| !c.is_ascii_alphabetic()).map_or(value, |end| &value[..end]);
-    let ends = value[word.len()..].chars().next().is_none_or(|c| c.is_whitespace() || ",;<)\"'".contains(c));
-    ends && (word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false"))
 }

@@ -27,18 +27,25 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
     for Record { at, name, value } in records {
         let known = asked.iter().rposition(|asked| {
             asked.name.eq_ignore_ascii_case(&name)
-                || asked.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(&name))
+                || asked
+                    .aliases
+                    .iter()
+                    .any(|alias| alias.eq_ignore_ascii_case(&name) || is_cut_from(alias, &name))
         });
         let open = match known {
             Some(known) => known,
             None if asked.len() >= 64 => continue,
             None => {
                 let line = line_number(page.number(at));
+                let name = name.clone();
                 asked.push(Asked { line, name, aliases: Vec::new(), addresses: Vec::new() });
                 asked.len() - 1
             }
         };
         let open = &mut asked[open];
+        if let Some(cut) = open.aliases.iter_mut().find(|alias| is_cut_from(alias, &name)) {
+            cut.clone_from(&name);
+        }
         match value {
             Value::Address(address) if open.addresses.len() < 256 => open.addresses.push(address),
             Value::Alias(alias) if open.aliases.len() < 16 => open.aliases.push(alias),
@@ -46,15 +53,37 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
         }
     }
     for Asked { line, name, aliases, addresses } in asked {
+        // Where the chain goes on is not known, and so is not whether it ends in an address.
+        if addresses.is_empty() && aliases.iter().any(|alias| is_cut(alias)) {
+            found.kind(Kind::NameLookup);
+            let expected = "names as a whole (print them with Format-List)";
+            found.problem(line, expected, "an alias that the width of the table has cut".into());
+            continue;
+        }
         let answer = if addresses.is_empty() {
             NameAnswer::NoAddress
         } else {
-            NameAnswer::Addresses { addresses, canonical: aliases.last().map(|alias| shown(alias, 255)) }
+            NameAnswer::Addresses {
+                addresses,
+                canonical: aliases.last().filter(|alias| !is_cut(alias)).map(|alias| shown(alias, 255)),
+            }
         };
         found.kind(Kind::NameLookup);
         found.fact(line, None, Statement::Resolved { name: shown(&name, 255), answer });
     }
     errors(page, found);
+}
+
+/// What a table's width has left of a name: it ends in dots, or at a dot where the rest is on the next line.
+fn is_cut(alias: &str) -> bool {
+    alias.ends_with(['.', '\u{2026}'])
+}
+
+/// Whether a table's width has made `alias` of `name`.
+fn is_cut_from(alias: &str, name: &str) -> bool {
+    let left = alias.trim_end_matches(['.', '\u{2026}']);
+    let begins = name.get(..left.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(left));
+    is_cut(alias) && !left.is_empty() && begins && name.len() > left.len()
 }
 
 enum Value {

@@ -28,8 +28,10 @@ const URLS: usize = 64;
 const CHANGES: usize = 256;
 /// The most numbers of mirrored events that are told apart.
 const MIRRORED: usize = 64;
-/// A failed run is told twice by Configuration Manager: as a line, and as a status message so many seconds later.
+/// The end of a run is told twice by Configuration Manager: as a line, and as a status message so many seconds apart.
 const TWICE: i64 = 120;
+/// The component of Configuration Manager that asks for synchronizations.
+const SYNC_MANAGER: &str = "SMS_WSUS_SYNC_MANAGER";
 
 /// The head of a line of the service's log. Excerpts are published with `<Date> <Time>`, and with their separators lost.
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
@@ -83,6 +85,9 @@ static CODE: LazyLock<Regex> = LazyLock::new(|| {
 static WSUS_COMMAND: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:Get|Invoke|Set|Approve|Deny|Add)-Wsus\w{1,40} ?:").expect("fixed pattern")
 });
+/// The error of a command that somebody typed.
+static CMDLET: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^([A-Z][a-z]{2,20}-[A-Z]\w{1,40}) ?: ").expect("fixed pattern"));
 /// A status message of the synchronization manager.
 static STATUS_MESSAGE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"STATMSG: ID=(670[123])\b").expect("fixed pattern"));
@@ -189,6 +194,10 @@ pub(super) struct Scanner {
     steps: VecDeque<(u64, Option<When>, SyncEvent, String)>,
     elsewhere: Vec<(ElsewherePart, u64, Option<When>, String)>,
     console: Option<(u64, String)>,
+    /// The first line of the paragraph in which that stands, and of the one that is being read with the number of the line
+    /// that would go on with it.
+    said: Option<(u64, String)>,
+    paragraph: (u64, String, u64),
     client: Option<(u64, &'static str)>,
     client_text: bool,
     /// Lines of level Change, and whether there are others.
@@ -395,7 +404,7 @@ fn excerpt(text: &str, at: usize, message: usize) -> String {
     }
     // Hidden before it is cut, so that a cut cannot part a secret from its name.
     let hidden = super::hide(line);
-    let cut = if hidden.len() == line.len() { &line[from..] } else { hidden.as_str() };
+    let cut = if hidden == line { &line[from..] } else { hidden.as_str() };
     shown(&format!("…{}", cut.trim_end()), EXCERPT)
 }
 
@@ -455,22 +464,33 @@ impl Scanner {
                 || STATUS_REASON.captures(text).map_or_else(String::new, |found| found[1].to_string());
             match &found[1] {
                 "6701" => self.step(line, time, SyncEvent::Started, ""),
+                "6702" if self.told_before(SyncEvent::Succeeded, time) => {}
                 "6702" => self.step(line, time, SyncEvent::Succeeded, ""),
                 _ => {
-                    let told = self.steps.back().is_some_and(|(_, before, event, _)| {
-                        let apart =
-                            |a: &When, b: &When| (a.time.as_second() - b.time.as_second()).abs() <= TWICE;
-                        *event == SyncEvent::Failed
-                            && before.as_ref().zip(time.as_ref()).is_some_and(|(a, b)| apart(a, b))
-                    });
-                    if !told {
+                    if !self.told_before(SyncEvent::Failed, time) {
                         self.step(line, time, SyncEvent::Failed, &reason());
                     }
                 }
             }
             return;
         }
+        // What the status message says, in words, and about as late.
+        if component == SYNC_MANAGER && text.starts_with("Sync succeeded") {
+            self.synchronization = true;
+            if !self.told_before(SyncEvent::Succeeded, time) {
+                self.step(line, time, SyncEvent::Succeeded, "");
+            }
+            return;
+        }
         self.foreign_entry(line, text, &head);
+    }
+
+    /// Whether the step above is this one: Configuration Manager tells it as a line and as a status message.
+    fn told_before(&self, event: SyncEvent, time: Option<When>) -> bool {
+        self.steps.back().is_some_and(|(_, before, last, _)| {
+            let apart = |a: &When, b: &When| (a.time.as_second() - b.time.as_second()).abs() <= TWICE;
+            *last == event && before.as_ref().zip(time.as_ref()).is_some_and(|(a, b)| apart(a, b))
+        })
     }
 
     /// Takes the error of a run in the synchronization history. Its class and its stack tell how far it came.
@@ -486,6 +506,10 @@ impl Scanner {
         if self.beginning.is_none() {
             self.beginning = Some((line, shown(first.trim(), EXCERPT)));
         }
+        if self.paragraph.2 != line {
+            self.paragraph = (line, first.trim().to_string(), line);
+        }
+        self.paragraph.2 = line + newlines(text, text.len()) + 1;
         let head = head_of(text);
         if head.log {
             if !self.is_log {
@@ -502,10 +526,14 @@ impl Scanner {
             self.judge(line, text, &head);
             return;
         }
-        if let Some(log) = client_log(first) {
+        if let Some(log) = client_log(first.trim_start()) {
             self.client.get_or_insert((line, log));
             return;
         }
+        let head = match CMDLET.captures(first) {
+            Some(found) if !found[1].contains("-Wsus") => Head { process: found[1].to_string(), ..head },
+            _ => head,
+        };
         self.foreign_entry(line, text, &head);
     }
 
@@ -526,7 +554,8 @@ impl Scanner {
             Some(ElsewherePart::ClientScan)
         } else if has(&["/Content/"]) && has(&["HEAD ", "GET ", "SendRequestUsingProxy", "BITS"]) {
             Some(ElsewherePart::Content)
-        } else if super::iis::is_refusal(first)
+        } else if super::iis::is_heading(first)
+            || super::iis::is_refusal(first)
             || has(&["#Software: Microsoft HTTP API", "#Software: Microsoft Internet Information"])
         {
             Some(ElsewherePart::Iis)
@@ -563,12 +592,15 @@ impl Scanner {
             "Remote-API",
             "AdminProxy",
             "Microsoft.UpdateServices.Commands.",
-            "Microsoft.UpdateServices.Administration",
+            // A class of it: its name alone is a file that was found.
+            "Microsoft.UpdateServices.Administration.",
             "\"GetUpdateServer\"",
             "WSUS administration console",
         ]) || WSUS_COMMAND.is_match(first);
         if console && self.console.is_none() && head.process.is_empty() {
             self.console = Some((line, shown(first.trim(), EXCERPT)));
+            let (from, words, _) = &self.paragraph;
+            self.said = Some((*from, shown(words, EXCERPT)));
         }
         self.synchronization |= has(&[
             "CatalogSync",
@@ -822,7 +854,7 @@ impl Scanner {
             self.failures.clear();
             self.urls.clear();
             if self.console.is_some() {
-                self.console = self.beginning.take();
+                self.console = self.said.take().or(self.console.take());
             }
         }
         self.merge();

@@ -52,7 +52,7 @@ fn pages(
         resolve::read(&mut page, &items, found);
         server::read(&mut page, &items, found);
         prints.read(&mut page, &items, found);
-        manager::lines(&mut page, scanner);
+        manager::lines(&mut page, events.order(), scanner);
         entries(&page, scanner);
         broken(&page, scanner, &mut pairs);
         // A value that the console's width has cut in two.

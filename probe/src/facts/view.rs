@@ -292,9 +292,12 @@ impl<'a> FactView<'a> {
 
 /// Whether who logged a failure synchronizes: not the web service (w3wp, where the console and the import speak), and of
 /// Configuration Manager's components only the one that asks for a synchronization. What the others met lies between
-/// them and the server itself.
+/// them and the server itself, and what a command met that somebody typed (`Invoke-WebRequest`) between that user and a
+/// server.
 pub fn synchronizes(process: &str) -> bool {
-    process != "w3wp" && (!process.starts_with("SMS_") || process == "SMS_WSUS_SYNC_MANAGER")
+    process != "w3wp"
+        && !process.contains('-')
+        && (!process.starts_with("SMS_") || process == "SMS_WSUS_SYNC_MANAGER")
 }
 
 /// Whether a key of the registry holds the proxy of a user's programs, which the service does not use.

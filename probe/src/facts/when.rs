@@ -81,10 +81,8 @@ pub(super) enum Order {
     Month,
 }
 
-static STROKES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(\d{1,2})/(\d{1,2})/\d{4} \d{1,2}:\d\d(?::\d\d)?(?:[ \u{a0}\u{202f}](AM|PM))?")
-        .expect("fixed pattern")
-});
+static STROKES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b(\d{1,2})/(\d{1,2})/\d{4} \d{1,2}:\d\d").expect("fixed pattern"));
 static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"^(\d{1,4})([-./])(\d{1,2})[-./](\d{1,4})[T ,]{1,2}(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?[ \u{a0}\u{202f}]?([AaPp]\.?[Mm]\.?)?(Z|UTC|[+-]\d\d:?\d\d)?$",
@@ -92,23 +90,19 @@ static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
     .expect("fixed pattern")
 });
 
-/// What the dates in a text say of their order. The United States write no leading zeros and capitals behind the hour.
+/// What the dates in a text say of their order. AM and PM say nothing of it: not only the United States write them.
 pub(super) fn order(text: &str) -> Option<Order> {
-    let mut american = false;
-    for found in STROKES.captures_iter(text).take(2000) {
+    STROKES.captures_iter(text).take(2000).find_map(|found| {
         let number = |at: usize| found[at].parse::<u8>().unwrap_or_default();
         if number(1) > 12 {
-            return Some(Order::Day);
+            Some(Order::Day)
+        } else if number(2) > 12 {
+            Some(Order::Month)
+        } else {
+            // One zero alone: a day without, and a month with its zero.
+            (!found[1].starts_with('0') && found[2].starts_with('0')).then_some(Order::Day)
         }
-        if number(2) > 12 {
-            return Some(Order::Month);
-        }
-        if !found[1].starts_with('0') && found[2].starts_with('0') {
-            return Some(Order::Day);
-        }
-        american |= found.get(3).is_some() && !found[1].starts_with('0') && !found[2].starts_with('0');
-    }
-    american.then_some(Order::Month)
+    })
 }
 
 /// A time as Windows writes it. A date that may be read in two ways is none, unless `order` tells.
@@ -224,7 +218,9 @@ mod tests {
     #[test]
     fn the_order_is_told_by_any_date_that_tells_it() {
         assert_eq!(order("x 3/4/2026 6:00\n13/4/2026 6:00"), Some(Order::Day));
-        assert_eq!(order("3/4/2026 6:00:14 AM"), Some(Order::Month));
+        // Australia, New Zealand and Singapore write so too, by version.
+        assert_eq!(order("3/4/2026 6:00:14 AM"), None);
+        assert_eq!(order("3/4/2026 6:00:14 AM\n3/14/2026 6:00:14 AM"), Some(Order::Month));
         assert_eq!(order("4/03/2026 6:00:14 AM"), Some(Order::Day));
         assert_eq!(order("03/04/2026 06:00:14"), None);
     }

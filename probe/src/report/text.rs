@@ -12,7 +12,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{
     HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
 };
-use crate::facts::{Fact, ServiceState, Statement, SyncEvent};
+use crate::facts::{Fact, FactView, LastRun, ServiceState, Statement};
 use crate::pages;
 use crate::settings::Settings;
 use crate::settings::layers::Given;
@@ -622,16 +622,19 @@ fn handed_over(out: &mut Out, report: &Report) {
                 many => parts.push(format!("{many} {several}")),
             }
         }
-        let runs = here().filter_map(|f| match &f.statement {
-            Statement::LogSync { event: SyncEvent::Succeeded, .. } => Some((f, "succeeded")),
-            Statement::LogSync { event: SyncEvent::Failed, .. } => Some((f, "failed")),
-            _ => None,
-        });
-        // Exports of events begin with the newest.
-        let last = runs.max_by_key(|(f, _)| f.time);
-        if let Some((fact, how)) = last {
-            let when = fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
-            parts.push(format!("its last run {how}{when}"));
+        // Of one file alone: its lines and times tell which run was the last, or nothing does.
+        let told = |s: &Statement| {
+            matches!(s, Statement::LogSync { .. } | Statement::Log { .. } | Statement::ClockJump { .. })
+        };
+        let own: Vec<Fact> = here().filter(|fact| told(&fact.statement)).cloned().collect();
+        match FactView::new(&own).last_run() {
+            LastRun::One(run) => {
+                let how = if run.succeeded { "succeeded" } else { "failed" };
+                let when = run.fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
+                parts.push(format!("its last run {how}{when}"));
+            }
+            LastRun::Unsure(..) => parts.push("runs that succeeded and that failed, in no order".into()),
+            LastRun::None => {}
         }
         if count(|s| matches!(s, Statement::Unreadable { .. })) > 0 {
             parts.push("a part that could not be read".into());

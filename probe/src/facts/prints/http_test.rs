@@ -31,7 +31,7 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             let version = version[1].to_string();
             at = own(page, at, &version, found);
         } else if line.contains("GetResponse") {
-            at = typed(page, at, found);
+            at = caught(page, at, found).unwrap_or_else(|| typed(page, at, found));
         } else {
             at += 1;
         }
@@ -86,7 +86,6 @@ fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
         )
         .expect("fixed pattern")
     });
-    static STATUS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([1-5]\d\d)\)").expect("fixed pattern"));
     let mut end = head + 1;
     let below = |line: &String| !line.trim().is_empty() && line.len() < 4000;
     while end < head + 12 && page.lines.get(end).is_some_and(below) {
@@ -96,7 +95,7 @@ fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
     let Some(parts) = QUOTED.captures(&block) else { return head + 1 };
     let message = parts[1].replace(['\r', '\n'], "");
     let class = if block.contains("WebException") { "System.Net.WebException" } else { "" };
-    let status = STATUS.captures(&message).and_then(|code| code[1].parse().ok());
+    let status = status(&message);
     found.kind(Kind::HttpTest);
     let statement = Statement::HttpTest {
         url: String::new(),
@@ -109,4 +108,79 @@ fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
     found.fact(line_number(page.number(head)), None, statement);
     page.claim(head, end - 1);
     end
+}
+
+/// Reads what `try { $request.GetResponse() } catch { … }` prints of the exception below the line that was typed: its message
+/// alone, or the exception as a list. The index behind it; none where no exception stands there.
+fn caught(page: &mut Page, head: usize, found: &mut Found) -> Option<usize> {
+    static CATCH: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"GetResponse\s?\(\).{0,300}\bcatch\b.{0,300}\$(?:_|PSItem)\.Exception")
+            .expect("fixed pattern")
+    });
+    static MEMBER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^([A-Za-z]{2,40})\s*: ?(.*)$").expect("fixed pattern"));
+    if !CATCH.is_match(&page.lines[head]) {
+        return None;
+    }
+    let prompt = |line: &str| line.starts_with("PS ") || line.starts_with(">>");
+    let open = |at: usize| page.lines.get(at).is_some_and(|line| !page.claimed[at] && !prompt(line));
+    let blank = |at: usize| page.lines.get(at).is_some_and(|line| line.trim().is_empty());
+    let first = (head + 1..=head + 4).find(|&at| !blank(at)).filter(|&at| open(at))?;
+    let end = (first..first + 24).find(|&at| !open(at) || blank(at)).unwrap_or(first + 24);
+    let member = |wanted: &str| {
+        let lines = page.lines[first..end].iter().filter_map(|line| MEMBER.captures(line));
+        lines.filter(|found| &found[1] == wanted).map(|found| found[2].trim().to_string()).next()
+    };
+    let (class, message, native) = match member("Message") {
+        Some(message) => {
+            let socket = member("SocketErrorCode").is_some();
+            let class = if socket { "System.Net.Sockets.SocketException" } else { "" };
+            (class, message, member("NativeErrorCode").unwrap_or_default())
+        }
+        // One word is a status that was printed and no exception's message.
+        None if page.lines[first].trim().contains(' ') && !page.lines[first].starts_with("OK") => {
+            ("", page.lines[first..end].join("").trim().to_string(), String::new())
+        }
+        None => return None,
+    };
+    found.kind(Kind::HttpTest);
+    let statement = Statement::HttpTest {
+        url: created(page, head),
+        proxy: String::new(),
+        protocol: String::new(),
+        account: String::new(),
+        status: status(&message),
+        exceptions: vec![shown(&format!("{class} | {message} | {native}"), 500)],
+    };
+    found.fact(line_number(page.number(head)), None, statement);
+    page.claim(head, end - 1);
+    Some(end)
+}
+
+/// The status that .NET puts in brackets into an exception's message.
+fn status(message: &str) -> Option<u16> {
+    static STATUS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([1-5]\d\d)\)").expect("fixed pattern"));
+    STATUS.captures(message).and_then(|code| code[1].parse().ok())
+}
+
+/// The URL that a request was created with, above the line that sends it: by itself or in a variable. Empty where it does not
+/// stand there.
+fn created(page: &Page, head: usize) -> String {
+    static CREATE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"HttpWebRequest\]::Create\(\s*(?:["'](https?://[^"'\s]{1,400})["']|\$(\w{1,40}))\s*\)"#)
+            .expect("fixed pattern")
+    });
+    let above = || page.lines[head.saturating_sub(12)..=head].iter().rev().filter(|line| line.len() < 4000);
+    let Some(found) = above().find_map(|line| CREATE.captures(line)) else { return String::new() };
+    let url = match (found.get(1), found.get(2)) {
+        (Some(url), _) => Some(url.as_str().to_string()),
+        (_, Some(variable)) => above().find_map(|line| {
+            let (_, value) = line.split_once(&format!("${} ", variable.as_str()))?;
+            let value = value.trim_start().strip_prefix('=')?.trim_start();
+            let value = value.strip_prefix(['"', '\''])?;
+            value.split(['"', '\'']).next().filter(|url| url.starts_with("http")).map(str::to_string)
+        }),
+        _ => None,
+    };
+    url.map_or_else(String::new, |url| shown(&url, 500))
 }

@@ -78,7 +78,8 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
         found.kind(Kind::ChainVerdict);
         let line = line_number(page.number(head));
         let good = elements_good && errors.is_empty();
-        if !ended && good {
+        // A number alone, whose names come further down, is no error that could be named.
+        if !ended && errors.is_empty() {
             found.problem(line, "the whole of what certutil printed", "its end before the verdict".into());
         } else {
             found.fact(line, None, Statement::ChainVerdict { subject, good, errors, unreachable });
