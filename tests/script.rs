@@ -97,21 +97,26 @@ fn hide(text: &str) -> String {
     let function = script.split_once("function Hide-Secret").expect("the function").1;
     let function = function.split_once("\n}").expect("its end").0;
     let literal = |text: &str| text.trim().trim_matches('\'').replace("''", "'");
+    let variable = |name: &str| {
+        let set = function.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(" = "));
+        literal(set.expect("a variable that is set"))
+    };
     let mut text = text.to_string();
     let mut replaced = 0;
     for line in function.lines() {
         let Some((_, rest)) = line.split_once(" -replace ") else { continue };
         let (pattern, with) = rest.rsplit_once(", ").expect("a pattern and what takes its place");
-        let mut with = literal(with);
-        for group in ["$1", "$2", "$3", "$4"] {
-            with = with.replace(group, &format!("${{{}}}", &group[1..]));
-        }
-        let pattern = literal(pattern);
+        let pattern: String = pattern
+            .trim_matches(['(', ')'])
+            .split(" + ")
+            .map(|part| if part.starts_with('$') { variable(part) } else { literal(part) })
+            .collect();
+        let with = literal(with).replace("$1", "${1}");
         let pattern = fancy_regex::Regex::new(&pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
         text = pattern.replace_all(&text, with.as_str()).into_owned();
         replaced += 1;
     }
-    assert!(replaced > 5, "{replaced}");
+    assert_eq!(replaced, 5);
     text
 }
 
@@ -122,16 +127,12 @@ fn it_hides_secrets_and_leaves_the_rest() {
         ("<add password=\"s3cret\" user=\"u\"/>", "<add password=\"(hidden)\" user=\"u\"/>"),
         ("Pwd=s3cret;Server=x", "Pwd=(hidden);Server=x"),
         ("password: Trueblue", "password: (hidden)"),
+        ("Kennwort: True-love", "Kennwort: (hidden)"),
         ("Cookie: abc def", "Cookie: (hidden)"),
-        ("http://u:s3cret@proxy:8080/", "http://(hidden)proxy:8080/"),
+        ("http://u:s3cret@proxy:8080/", "http://(hidden)@proxy:8080/"),
     ] {
         assert_eq!(hide(line), hidden);
     }
-    let secrets = include_str!("../probe/tests/facts/secrets.txt");
-    let hidden = hide(secrets);
-    assert!(secrets.contains("Geheim-4") && !hidden.contains("Geheim-4"), "{hidden}");
-    let none = include_str!("../probe/tests/facts/no-secrets.txt");
-    assert_eq!(hide(none), none);
     let list = include_str!("../probe/tests/facts/config-list.txt");
     assert!(list.contains("HasProxyPassword"));
     for (line, after) in list.lines().zip(hide(list).lines()) {
@@ -142,6 +143,13 @@ fn it_hides_secrets_and_leaves_the_rest() {
         ["HasProxyPassword : False", "\"HasProxyPassword\":  true,", "<B N=\"HasProxyPassword\">true</B>"]
     {
         assert_eq!(hide(line), line);
+    }
+}
+
+#[test]
+fn it_can_be_read_before_it_is_run() {
+    for line in script().lines() {
+        assert!(line.chars().count() <= 150, "{line}");
     }
 }
 

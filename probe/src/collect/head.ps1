@@ -21,7 +21,13 @@ $collection = [ordered]@{
 
 # What would give a secret away, hidden. That there is a password (HasProxyPassword : True) is none.
 function Hide-Secret([string]$Text) {
-{secrets}    $Text
+    $flag = '(?!["''\s:=>(]*(?:True|False)(?:[\s,;<)"'']|$))'
+    $names = '(?:password|passwort|kennwort|pwd)'
+    $Text = $Text -replace ('(?im)((?:ProxyPassword|EncryptionKey)' + $flag + '["'']?\s*[:=>( ]).*$'), '$1(hidden)'
+    $Text = $Text -replace ('(?im)(' + $names + $flag + '["'']?\s*[:=]\s*)"[^"]*"'), '$1"(hidden)"'
+    $Text = $Text -replace ('(?im)(' + $names + $flag + '["'']?\s*[:=]\s*)[^\s;"]+'), '$1(hidden)'
+    $Text = $Text -replace '(?im)((?:authorization|cookie)\s*:\s*).*$', '$1(hidden)'
+    $Text -replace '(://)[^/\\\s@]{1,300}@', '$1(hidden)@'
 }
 
 # Notes what a source printed, or why it did not.

@@ -3,13 +3,12 @@
 
 use super::{By, HTTP_TEST, SOURCES, Source};
 use crate::collection::VERSION;
-use crate::facts::hide_script;
 
 /// The script. What it writes is what `collect` writes.
 pub fn script() -> String {
     let mut out = String::new();
     let head = include_str!("head.ps1");
-    out.push_str(&head.replace("{version}", &VERSION.to_string()).replace("{secrets}", &hide_script()));
+    out.push_str(&head.replace("{version}", &VERSION.to_string()));
     out.push('\n');
     out.push_str(include_str!("prelude.ps1"));
     for source in SOURCES {

@@ -46,7 +46,7 @@ pub(crate) use bypass::bypasses;
 pub use client::OwnClient;
 pub(crate) use decode::decode_line;
 pub use order::{Order, Times};
-pub(crate) use secret::{hide, script as hide_script};
+pub(crate) use secret::hide;
 pub use servers::{Server, Servers};
 pub use statement::*;
 pub use view::{FactView, FailureView, LastRun, RunView, WinHttpView, synchronizes};

@@ -1,5 +1,5 @@
-//! What gives a secret away, and how it is hidden: in what is kept of a file, and, by the same table, in the script that
-//! collects.
+//! What gives a secret away, and how it is hidden in what is kept of a file. The script that collects hides less: what it
+//! reads holds no commands that people typed.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -76,16 +76,15 @@ impl Place {
         if self.name.is_empty() { "@" } else { &self.name }
     }
 
-    /// Finds the name (1), what stands behind it (2), a quotation mark (3 or 4) and the secret. `none` is a condition at the
-    /// name's end, in a syntax that has such conditions.
-    fn pattern(&self, none: &str) -> String {
-        format!("{MODE}({}){none}({}){}", self.name, self.between, self.value.pattern())
+    /// Finds the name (1), what stands behind it (2), a quotation mark (3 or 4) and the secret.
+    fn pattern(&self) -> String {
+        format!("{MODE}({})({}){}", self.name, self.between, self.value.pattern())
     }
 
     /// Hides what this place holds.
     fn hide(&self, text: &str) -> String {
         let finder = self.finder.get_or_init(|| Finder {
-            pattern: compiled(&self.pattern("")),
+            pattern: compiled(&self.pattern()),
             none: self.none.map(|none| compiled(&format!(r"{MODE}\A(?:{none})"))),
         });
         let (mut out, mut done, mut from) = (String::with_capacity(text.len()), 0, 0);
@@ -179,19 +178,6 @@ pub(crate) fn hide(text: &str) -> String {
         hidden = place.hide(&hidden);
     }
     hidden
-}
-
-/// The same as lines of PowerShell that change `$Text`.
-pub(crate) fn script() -> String {
-    let line = |pattern: &str, hidden: &str| {
-        format!("    $Text = $Text -replace '{}', '{hidden}'\n", pattern.replace('\'', "''"))
-    };
-    let mut out = line(&format!("{MODE}{PIPED}"), PIPED_HIDDEN);
-    for place in PLACES.iter() {
-        let none = place.none.map_or_else(String::new, |none| format!("(?!{none})"));
-        out.push_str(&line(&place.pattern(&none), place.value.hidden()));
-    }
-    out
 }
 
 #[cfg(test)]
