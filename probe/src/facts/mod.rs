@@ -46,11 +46,14 @@ use crate::report::Report;
 
 pub use client::OwnClient;
 pub(crate) use decode::decode_line;
+pub(crate) use event::happening;
 pub use order::{Order, Times};
 pub use servers::{Server, Servers};
 pub use statement::*;
 pub(crate) use view::is_user_proxy_key;
-pub use view::{FactView, FailureView, LastRun, RunView, synchronizes};
+pub use view::{
+    FactView, FailureView, LastRun, RunView, fails_synchronization, is_configuration_manager, synchronizes,
+};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.
 const DOCUMENT: usize = 64 * 1024 * 1024;

@@ -607,8 +607,16 @@ fn handed_over(out: &mut Out, report: &Report) {
                 parts.push(part);
             }
         }
+        // Of events that are told one by one the first stands for its kind.
+        let mut kinds = HashSet::new();
+        let told: Vec<&Fact> = here()
+            .filter(|fact| match &fact.statement {
+                Statement::Event { provider, event, .. } => kinds.insert((provider, *event)),
+                _ => true,
+            })
+            .collect();
         for (one, several, wanted) in COUNTED {
-            match count(wanted) {
+            match told.iter().filter(|fact| wanted(&fact.statement)).count() {
                 0 => {}
                 1 => parts.push(one.into()),
                 many => parts.push(format!("{many} {several}")),

@@ -50,7 +50,7 @@ pub(super) fn the<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {
 }
 
 pub(super) fn sync(event: SyncEvent) -> Statement {
-    Statement::LogSync { event, reason: String::new() }
+    Statement::LogSync { event, reason: String::new(), process: String::new() }
 }
 
 pub(super) fn failure(process: &str, failure: LoggedFailure) -> Statement {
