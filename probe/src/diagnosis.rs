@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
 use crate::facts::{Statement, servers};
-use crate::rules::{self, Given, LaneEnd, RULES, Seen};
+use crate::rules::{self, Given, LaneEnd, PathSeen, RULES, Seen};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -191,7 +191,7 @@ fn is_supporting(statement: &Statement) -> bool {
 pub fn judge(evidence: &Evidence) -> Diagnosis {
     // What another server's files say is not joined with what is known of this one.
     let others = servers::others(&evidence.facts);
-    let evidence = &*servers::of_one(evidence);
+    let evidence = &*servers::of_one(evidence, &turned_away_at(&Seen::new(evidence)));
     let seen = Seen::new(evidence);
     let mut given = Given::default();
     for rule in RULES {
@@ -218,6 +218,14 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     let mut ruled_out = ruled_out(&seen, &findings);
     ruled_out.retain(|item| settings.reports_on(item.layer));
     Diagnosis { verdict, ruled_out, findings, unknown }
+}
+
+/// The hosts of needed paths at whose TLS or certificate a lane ended.
+fn turned_away_at<'a>(seen: &Seen<'a>) -> Vec<&'a str> {
+    let ended = |path: &&PathSeen| {
+        path.failures().any(|(_, failed)| matches!(failed.layer, Layer::Tls | Layer::Trust))
+    };
+    seen.needed().filter(ended).map(|path| path.info.target.host.as_str()).collect()
 }
 
 fn order(finding: &Finding) -> impl Ord + use<> {

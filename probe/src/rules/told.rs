@@ -251,6 +251,41 @@ fn the_server_s_own_check_counts_where_no_run_is_on_record() {
     assert!(ids(&judge(&evidence)).is_empty());
 }
 
+#[test]
+fn the_upstream_s_record_is_none_of_this_server_s() {
+    use crate::facts::ServiceState;
+    // This server failed, and the upstream succeeded since.
+    let with = |named: &str| {
+        let mut evidence = super::tests::of("tls-dotnet-strong-crypto");
+        evidence.facts.retain(|fact| matches!(fact.statement, Statement::Config { .. }));
+        let property = "UpstreamWsusServerName".into();
+        let upstream = Statement::Config { property, value: "up.example.com".into() };
+        let names = utc(&mut evidence, "config.txt", "", upstream);
+        let failed = utc(&mut evidence, "log", "2026-06-15T03:02:00Z", sync(SyncEvent::Failed));
+        utc(&mut evidence, "events.csv", "", Statement::ServerName { name: named.into() });
+        utc(&mut evidence, "events.csv", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+        (evidence, names, failed)
+    };
+    let (mut evidence, names, failed) = with("up.example.com");
+    let diagnosis = judge(&evidence);
+    assert_eq!(the(&diagnosis, "history/failing").because, std::slice::from_ref(&failed));
+    let said = the(&diagnosis, "input/contradictory");
+    assert!(said.because.contains(&names) && said.says.contains("up.example.com"), "{}", said.says);
+    evidence.settings.since = Some("2026-06-15T04:00:00Z".parse().expect("a time"));
+    assert_eq!(judge(&evidence).verdict, Verdict::Undetermined);
+    // A service that stands still there leaves a walk that was answered as it is.
+    evidence.settings.since = None;
+    let stopped =
+        Statement::Service { name: "WsusService".into(), state: ServiceState::Stopped, start: String::new() };
+    utc(&mut evidence, "events.csv", "", stopped.clone());
+    assert!(!ids(&judge(&evidence)).contains(&"config/service-stopped"));
+    // This server's own name joins them.
+    let (mut evidence, ..) = with("WSUS1");
+    assert!(!ids(&judge(&evidence)).contains(&"history/failing"));
+    utc(&mut evidence, "events.csv", "", stopped);
+    assert!(ids(&judge(&evidence)).contains(&"config/service-stopped"));
+}
+
 /// A repair at four, a failure before it and what came after.
 fn repaired() -> Evidence {
     let mut evidence = healthy();
