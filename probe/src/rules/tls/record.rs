@@ -4,7 +4,7 @@ use super::super::{Given, Seen, With, finding};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::Scheme;
 use crate::facts::{
-    Fact, LoggedFailure, Phase, RegistryValue, Statement, SyncEvent, SyncResult, synchronizes,
+    Fact, LoggedFailure, Phase, RegistryValue, Statement, SyncEvent, SyncResult, fails_synchronization,
 };
 
 /// The updates by which synchronization speaks TLS 1.2 on Windows Server 2012 R2 and 2012 (Microsoft: Troubleshoot WSUS import
@@ -19,10 +19,15 @@ fn is_tls_failure(failure: &LoggedFailure) -> bool {
     )
 }
 
+/// Update files are fetched apart from metadata, by another client.
+fn is_of_content(phase: Option<Phase>) -> bool {
+    phase == Some(Phase::Content)
+}
+
 /// The last failure on record that TLS may stand behind, and that no success followed.
 pub(super) fn failure(seen: &Seen) -> Option<String> {
     let failures = seen.facts.all().iter().rev().filter(|fact| match &fact.statement {
-        Statement::LogFailure { failure, .. } => is_tls_failure(failure),
+        Statement::LogFailure { failure, phase, .. } => is_tls_failure(failure) && !is_of_content(*phase),
         _ => false,
     });
     failures.filter(|fact| !seen.facts.succeeded_after(fact)).map(|fact| fact.id.clone()).next()
@@ -32,9 +37,9 @@ pub(super) fn failure(seen: &Seen) -> Option<String> {
 /// server answered here, and which local cause it was does not show.
 pub(crate) fn unexplained_failure(seen: &Seen, findings: &[Finding]) -> bool {
     seen.facts.all().iter().any(|fact| {
-        let Statement::LogFailure { failure, .. } = &fact.statement else { return false };
+        let Statement::LogFailure { failure, phase, .. } = &fact.statement else { return false };
         let explained = findings.iter().any(|f| f.id != "history/failing" && f.because.contains(&fact.id));
-        is_tls_failure(failure) && !explained && !seen.facts.succeeded_after(fact)
+        is_tls_failure(failure) && !is_of_content(*phase) && !explained && !seen.facts.succeeded_after(fact)
     })
 }
 
@@ -54,8 +59,7 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
         .filter_map(|fact| match &fact.statement {
             Statement::LogFailure { process, failure, phase, .. }
                 if is_tls_failure(failure)
-                    && synchronizes(process)
-                    && *phase != Some(Phase::Import)
+                    && fails_synchronization(process, *phase)
                     && !seen.facts.succeeded_after(fact) =>
             {
                 Some(fact.id.as_str())
@@ -203,7 +207,9 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
     let mut synchronized = None;
     for fact in seen.facts.all() {
         match &fact.statement {
-            Statement::LogFailure { process, failure, phase, .. } if is_tls_failure(failure) => {
+            Statement::LogFailure { process, failure, phase, .. }
+                if is_tls_failure(failure) && !is_of_content(*phase) =>
+            {
                 match (process.as_str(), phase) {
                     ("w3wp", _) | (_, Some(Phase::Import)) => import = import.or(Some(fact)),
                     ("WsusService", _) => service_fails = true,
