@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
 use crate::facts::{Statement, servers};
-use crate::rules::{self, Given, LaneEnd, PathSeen, RULES, Seen};
+use crate::rules::{self, AfterRepair, Given, LaneEnd, PathSeen, RULES, Seen};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -119,7 +119,7 @@ pub struct Unknown {
 pub enum Verdict {
     /// The path works and nothing warns.
     Healthy,
-    /// It works and something warns.
+    /// It works and something warns; after a repair also: a run failed again.
     Degraded,
     /// A cause is known.
     Faulty,
@@ -356,9 +356,14 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let causes: Vec<_> = findings.iter().filter(|f| f.role == Role::Cause).collect();
     let needed: Vec<_> = seen.needed().collect();
     // After a repair the record answers, and no path is walked.
-    let recovered = seen.evidence.settings.since.map(|since| rules::recovered_run(seen, since).is_some());
-    let nothing_reached = if let Some(recovered) = recovered {
-        !recovered
+    let after = seen.evidence.settings.since.map(|since| rules::after_repair(seen, since));
+    let nothing_reached = if let Some(after) = &after {
+        match after {
+            AfterRepair::Succeeded(_) => false,
+            // That one failed again is an answer, where it is told.
+            AfterRepair::Failed(_) => !findings.iter().any(|f| f.id == "history/failing"),
+            AfterRepair::Unsure(..) | AfterRepair::NotKnown => true,
+        }
     } else if needed.is_empty() {
         !seen.evidence.settings.disconnected
     } else {
@@ -375,7 +380,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
         || findings.iter().any(|f| f.id == "unexplained")
         || rules::unexplained_failure(seen, findings)
         || rules::never_started(seen)
-        || (recovered.is_none() && rules::own_test_failed(seen, findings))
+        || (after.is_none() && rules::own_test_failed(seen, findings))
     {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {

@@ -12,7 +12,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{
     HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
 };
-use crate::facts::{Fact, Statement, SyncEvent};
+use crate::facts::{Fact, FactView, LastRun, Statement, SyncEvent, servers};
 use crate::pages;
 use crate::settings::Settings;
 
@@ -161,10 +161,13 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
         return;
     }
     if report.settings.since.is_some() {
+        let joined = servers::joined(&report.facts);
+        let failed = matches!(FactView::new(&joined).last_run(), LastRun::One(run) if !run.succeeded);
         out.line(
             BOLD,
             match report.verdict {
                 Verdict::Healthy => "Synchronization has recovered.",
+                Verdict::Degraded if failed => "Synchronization has failed again.",
                 Verdict::Degraded => "A synchronization succeeded, and something needs attention.",
                 Verdict::Faulty => "Synchronization has not recovered.",
                 Verdict::Undetermined => "Whether synchronization has recovered could not be told.",
