@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Layer, NameAnswer, Observation, Outcome};
 use crate::facts::{Statement, servers};
-use crate::rules::{self, Given, LaneEnd, RULES, Seen};
+use crate::rules::{self, AfterRepair, Given, LaneEnd, PathSeen, RULES, Seen};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -119,7 +119,7 @@ pub struct Unknown {
 pub enum Verdict {
     /// The path works and nothing warns.
     Healthy,
-    /// It works and something warns.
+    /// It works and something warns; after a repair also: a run failed again.
     Degraded,
     /// A cause is known.
     Faulty,
@@ -191,7 +191,7 @@ fn is_supporting(statement: &Statement) -> bool {
 pub fn judge(evidence: &Evidence) -> Diagnosis {
     // What another server's files say is not joined with what is known of this one.
     let others = servers::others(&evidence.facts);
-    let evidence = &*servers::of_one(evidence);
+    let evidence = &*servers::of_one(evidence, &turned_away_at(&Seen::new(evidence)));
     let seen = Seen::new(evidence);
     let mut given = Given::default();
     for rule in RULES {
@@ -218,6 +218,14 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     let mut ruled_out = ruled_out(&seen, &findings);
     ruled_out.retain(|item| settings.reports_on(item.layer));
     Diagnosis { verdict, ruled_out, findings, unknown }
+}
+
+/// The hosts of needed paths at whose TLS or certificate a lane ended.
+fn turned_away_at<'a>(seen: &Seen<'a>) -> Vec<&'a str> {
+    let ended = |path: &&PathSeen| {
+        path.failures().any(|(_, failed)| matches!(failed.layer, Layer::Tls | Layer::Trust))
+    };
+    seen.needed().filter(ended).map(|path| path.info.target.host.as_str()).collect()
 }
 
 fn order(finding: &Finding) -> impl Ord + use<> {
@@ -348,9 +356,14 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
     let causes: Vec<_> = findings.iter().filter(|f| f.role == Role::Cause).collect();
     let needed: Vec<_> = seen.needed().collect();
     // After a repair the record answers, and no path is walked.
-    let recovered = seen.evidence.settings.since.map(|since| rules::recovered_run(seen, since).is_some());
-    let nothing_reached = if let Some(recovered) = recovered {
-        !recovered
+    let after = seen.evidence.settings.since.map(|since| rules::after_repair(seen, since));
+    let nothing_reached = if let Some(after) = &after {
+        match after {
+            AfterRepair::Succeeded(_) => false,
+            // That one failed again is an answer, where it is told.
+            AfterRepair::Failed(_) => !findings.iter().any(|f| f.id == "history/failing"),
+            AfterRepair::Unsure(..) | AfterRepair::NotKnown => true,
+        }
     } else if needed.is_empty() {
         !seen.evidence.settings.disconnected
     } else {
@@ -367,7 +380,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
         || findings.iter().any(|f| f.id == "unexplained")
         || rules::unexplained_failure(seen, findings)
         || rules::never_started(seen)
-        || (recovered.is_none() && rules::own_test_failed(seen, findings))
+        || (after.is_none() && rules::own_test_failed(seen, findings))
     {
         Verdict::Undetermined
     } else if findings.iter().any(|f| f.severity <= Severity::Warning) {

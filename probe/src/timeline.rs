@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Fact, FactView, Order, RunView, SchannelState, Statement, StoreAccount, Times};
+use crate::facts::{
+    Fact, FactView, Order, RunView, SchannelState, Statement, StoreAccount, Times, happening,
+};
 
 /// The most moments between success and failure that are told: the latest.
 const MOST: usize = 40;
@@ -149,26 +151,6 @@ fn told(fact: &Fact) -> Vec<(Option<Timestamp>, String)> {
     }
 }
 
-/// What an event stands for, where it can change how a server synchronizes.
-fn happening(provider: &str, event: u32) -> Option<&'static str> {
-    let provider = provider.to_ascii_lowercase();
-    Some(match (provider.as_str(), event) {
-        ("windows server update services", 389) => "The synchronization's settings were changed",
-        ("windows server update services", 501) => "The service started",
-        ("windows server update services", 502) => "The service stopped",
-        ("windows server update services", 507) => "The service failed to start",
-        ("windows server update services", 421) => "The database was lost",
-        ("microsoft-windows-kernel-general", 1) => "The clock was set",
-        ("microsoft-windows-time-service", 36 | 47) => "The clock was not synchronized",
-        ("microsoft-windows-was", 5002 | 5011 | 5013 | 5117) => "An application pool failed",
-        ("service control manager", 7000 | 7024 | 7031 | 7034) => "A service failed",
-        ("service control manager", 7040) => "How a service starts was changed",
-        ("microsoft-windows-kernel-general", 12) => "Windows started",
-        ("microsoft-windows-windowsupdateclient", 19) => "An update was installed",
-        _ => return None,
-    })
-}
-
 fn span(time: SignedDuration) -> String {
     match time.as_secs().unsigned_abs() {
         seconds @ 0..=120 => format!("{seconds} seconds"),
@@ -193,7 +175,13 @@ mod tests {
     }
 
     fn sync(n: usize, time: &str, event: SyncEvent) -> Fact {
-        fact(n, "log", time, Some("UTC"), Statement::LogSync { event, reason: String::new() })
+        fact(
+            n,
+            "log",
+            time,
+            Some("UTC"),
+            Statement::LogSync { event, reason: String::new(), process: String::new() },
+        )
     }
 
     fn update(n: usize, time: &str, zone: Option<&str>) -> Fact {

@@ -319,7 +319,7 @@ fn the_service_log_gives_start_up_failures_and_steps() {
         .facts
         .iter()
         .filter_map(|fact| match &fact.statement {
-            Statement::LogSync { event, reason } => {
+            Statement::LogSync { event, reason, .. } => {
                 Some((fact.source.line.unwrap(), *event, reason.as_str()))
             }
             _ => None,
@@ -487,7 +487,7 @@ fn configuration_manager_and_events_tell_of_synchronization_too() {
         failures(&manager),
         [(1, "SMS_WSUS_SYNC_MANAGER", &host("sws.update.microsoft.com"), Some(Phase::FirstContact), 1)]
     );
-    assert!(manager.facts.iter().any(|fact| matches!(&fact.statement, Statement::LogSync { event: SyncEvent::Failed, reason }
+    assert!(manager.facts.iter().any(|fact| matches!(&fact.statement, Statement::LogSync { event: SyncEvent::Failed, reason, .. }
         if reason == "UssCommunicationError: WebException: The remote name could not be resolved: 'sws.update.microsoft.com'")));
     let events = reading("events.xml");
     assert_eq!(events.kinds[0].1, Kind::Events);
@@ -507,6 +507,139 @@ fn configuration_manager_and_events_tell_of_synchronization_too() {
             (SyncEvent::Succeeded, Some("2026-03-05T05:00:14Z".into()))
         ]
     );
+}
+
+/// The steps that a reading tells of, each with who logged it.
+fn steps(reading: &Reading) -> Vec<(SyncEvent, &str)> {
+    let steps = reading.facts.iter().filter_map(|fact| match &fact.statement {
+        Statement::LogSync { event, process, .. } => Some((*event, process.as_str())),
+        _ => None,
+    });
+    steps.collect()
+}
+
+#[test]
+fn what_configuration_manager_does_after_the_server_s_run_is_none_of_that_run() {
+    const WSUS: &str =
+        "Microsoft.SystemsManagementServer.SoftwareUpdatesManagement.WsusSyncAction.WSyncAction";
+    let line = |text: &str| {
+        format!("{text}  $$<SMS_WSUS_SYNC_MANAGER><06-15-2026 03:00:12.123+240><thread=4100 (0x1004)>\n")
+    };
+    let message = |step: &str, error: &str| {
+        line(&format!(
+            "STATMSG: ID=6703 SEV=E LEV=M SOURCE=\"SMS Server\" ISTR0=\"{step}\" ISTR1=\"{error}\""
+        ))
+    };
+    let uss = "UssCommunicationError: WebException: The operation has timed out";
+    let some = "Failed to sync some of the updates";
+    let own = [
+        line(&format!("Sync failed: {some}. Source: {WSUS}.SyncUpdates")),
+        line(
+            "Sync failed: WSUS server not configured. Please refer to WCM.log for details.. Source: CWSyncMgr::DoSync",
+        ),
+        line(&format!("Sync failed: {some}")),
+        message(&format!("{WSUS}.SyncUpdates"), some),
+        message("", some),
+        line(&format!("Sync failed: {some}. Source: {WSUS}.SyncUpdates")) + &message("", ""),
+    ];
+    for log in &own {
+        let reading = text(log.as_str());
+        assert!(steps(&reading).is_empty(), "{log}");
+        let part = ElsewherePart::ConfigurationManager;
+        let told =
+            |fact: &Fact| matches!(&fact.statement, Statement::Elsewhere { part: its, .. } if *its == part);
+        assert!(reading.facts.iter().any(told), "{log}");
+    }
+    let server = [
+        line(&format!("Sync failed: {uss}~~at System.Net. Source: {WSUS}.SyncWSUS")),
+        line(&format!("Sync failed: {uss}")),
+        message(&format!("{WSUS}.SyncWSUS"), uss),
+        line(&format!("Sync failed: {uss}. Source: {WSUS}.SyncWSUS")) + &message("", ""),
+    ];
+    for log in &server {
+        assert_eq!(steps(&text(log.as_str())), [(SyncEvent::Failed, "SMS_WSUS_SYNC_MANAGER")], "{log}");
+    }
+}
+
+#[test]
+fn a_step_says_who_logged_it() {
+    let log = "2026-06-15 03:00:00.000 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n";
+    assert_eq!(steps(&text(log)), [(SyncEvent::Succeeded, "WsusService")]);
+    assert_eq!(steps(&reading("events.xml")), [(SyncEvent::Failed, ""), (SyncEvent::Succeeded, "")]);
+}
+
+/// The events that a reading tells of: their numbers, times and how many each stands for.
+fn events(reading: &Reading) -> Vec<(u32, String, u64)> {
+    let events = reading.facts.iter().filter_map(|fact| match &fact.statement {
+        Statement::Event { event, count, .. } => {
+            Some((*event, fact.time.map_or(String::new(), |time| time.to_string()), *count))
+        }
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn of_what_may_change_a_server_each_event_is_told_and_of_the_rest_the_last() {
+    let row = |day: u32, id: u32, provider: &str| {
+        format!("\"2026-05-{day:02}T01:00:00Z\",\"{id}\",\"Information\",\"{provider}\",\"WSUS1\",\"text\"\n")
+    };
+    let head = "\"TimeCreated\",\"Id\",\"LevelDisplayName\",\"ProviderName\",\"MachineName\",\"Message\"\n";
+    let kernel = "Microsoft-Windows-Kernel-General";
+    let wsus = "Windows Server Update Services";
+    // The newest stands first.
+    let rows = [(14, 1, kernel), (13, 10022, wsus), (12, 10022, wsus), (11, 1, kernel)];
+    let csv: String = rows.iter().map(|(day, id, provider)| row(*day, *id, provider)).collect();
+    let day = |day: u32| format!("2026-05-{day:02}T01:00:00Z");
+    assert_eq!(
+        events(&text(format!("{head}{csv}"))),
+        [(1, day(14), 1), (10022, day(13), 2), (1, day(11), 1)]
+    );
+    // Of very many the latest, and the earliest of them stands for those before it.
+    for newest_first in [true, false] {
+        let mut days: Vec<u32> = (1..=20).collect();
+        if newest_first {
+            days.reverse();
+        }
+        let csv: String = days.iter().map(|day| row(*day, 1, kernel)).collect();
+        let mut told = events(&text(format!("{head}{csv}")));
+        told.sort_by(|one, other| one.1.cmp(&other.1));
+        let expected: Vec<_> = (5..=20).map(|at| (1, day(at), if at == 5 { 5 } else { 1 })).collect();
+        assert_eq!(told, expected, "{newest_first}");
+    }
+}
+
+#[test]
+fn a_log_s_events_are_in_the_order_of_its_lines() {
+    let line = |time: &str, id: u32| {
+        format!(
+            "{time} UTC\tInfo\tWsusService.1\tEventLogEventReporter.ReportEvent\tEventId={id},Type=Warning,Category=x,Message=text\n"
+        )
+    };
+    // Its clock was set back between them.
+    let log = line("2026-06-16 03:00:00.000", 10021)
+        + &line("2026-06-15 11:00:00.000", 10021)
+        + &line("2026-06-15 11:30:00.000", 501)
+        + &line("2026-06-15 11:40:00.000", 501);
+    let time = |time: &str| format!("2026-06-15T{time}Z");
+    assert_eq!(
+        events(&text(log)),
+        [(10021, time("11:00:00"), 2), (501, time("11:30:00"), 1), (501, time("11:40:00"), 1)]
+    );
+}
+
+#[test]
+fn a_file_that_did_not_download_is_told_apart_from_a_run_that_failed_alike() {
+    let line = |id: u32, message: &str| {
+        format!(
+            "2026-06-15 03:00:00.000 UTC\tError\tWsusService.1\tEventLogEventReporter.ReportEvent\tEventId={id},Type=Error,Category=Synchronization,Message={message}\n"
+        )
+    };
+    let content = line(364, "Content file download failed. Reason: The operation has timed out");
+    let run = line(386, "Synchronization failed. Reason: The operation has timed out.");
+    let reading = text(content + &run);
+    let told: Vec<_> = failures(&reading).into_iter().map(|(line, .., phase, _)| (line, phase)).collect();
+    assert_eq!(told, [(1, Some(Phase::Content)), (2, None)]);
 }
 
 #[test]
@@ -1395,7 +1528,8 @@ mod published {
             return;
         };
         let reason = "The remote name could not be resolved: 'fe2.update.microsoft.com'".to_string();
-        let step = (Some(18), &Statement::LogSync { event: SyncEvent::Failed, reason });
+        let step =
+            (Some(18), &Statement::LogSync { event: SyncEvent::Failed, reason, process: String::new() });
         assert!(stated(&reading).contains(&step), "{:?}", stated(&reading));
         let run = reading.facts.iter().find(|fact| matches!(fact.statement, Statement::SyncRun { .. }));
         assert_eq!(run.and_then(|run| run.time), Some("2017-10-26T11:41:44Z".parse().unwrap()));
@@ -1455,7 +1589,7 @@ mod published {
     #[test]
     fn a_healthy_log_has_no_failure() {
         let Some(reading) = case("a_healthy_log_has_no_failure", "36-baseline-success.txt") else { return };
-        let step = |event| Statement::LogSync { event, reason: String::new() };
+        let step = |event| Statement::LogSync { event, reason: String::new(), process: "WsusService".into() };
         assert_eq!(
             stated(&reading),
             [

@@ -11,6 +11,8 @@ use super::{Found, Statement, line_number, shown};
 
 /// The most events that are told apart.
 const EVENTS: usize = 512;
+/// The most that are told one by one of a kind that may change how a server synchronizes: the latest.
+const EACH: usize = 16;
 /// The most names of computers that are kept.
 const COMPUTERS: usize = 16;
 /// The most installed updates that are kept.
@@ -35,21 +37,96 @@ pub(super) struct Entry {
     pub(super) named: Vec<(String, String)>,
 }
 
-struct Kept {
+/// An event, with those of its kind that it stands for.
+pub(super) struct Kept {
     provider: String,
     id: u32,
     /// The service that it is about, where one provider speaks of several.
-    about: String,
+    about: &'static str,
     count: u64,
     line: u64,
     when: Option<When>,
     excerpt: String,
 }
 
+impl Kept {
+    /// One event and no other.
+    pub(super) fn new(provider: &str, id: u32, line: u64, when: Option<When>, text: &str) -> Kept {
+        Kept { provider: provider.to_string(), id, about: "", count: 1, line, when, excerpt: excerpt(text) }
+    }
+
+    /// What it states, with its line and its time.
+    pub(super) fn state(self) -> (u64, Option<When>, Statement) {
+        let Kept { provider, id, count, line, when, excerpt, .. } = self;
+        (line, when, Statement::Event { provider: shown(&provider, 100), event: id, count, excerpt })
+    }
+}
+
+/// The events of a file that are kept. The last of a kind stands for all of it; of what may change how a server synchronizes
+/// each is kept, and the earliest stands for those that found no room.
+#[derive(Default)]
+pub(super) struct Tally(Vec<Kept>);
+
+impl Tally {
+    /// Takes an event. A log's lines are in order, whatever its clock says; exports list the newest first, and their times
+    /// tell.
+    pub(super) fn take(&mut self, new: Kept, in_order: bool) {
+        let alike =
+            |kept: &Kept| kept.id == new.id && kept.about == new.about && kept.provider == new.provider;
+        let mut of_kind: Vec<usize> = (0..self.0.len()).filter(|&at| alike(&self.0[at])).collect();
+        let each = if happening(&new.provider, new.id).is_some() { EACH } else { 1 };
+        let room = self.0.len() < EVENTS;
+        if of_kind.is_empty() || (room && of_kind.len() < each) {
+            if room {
+                self.0.push(new);
+            }
+            return;
+        }
+        // Without a time its place tells.
+        let is_later = |one: &Kept, other: &Kept| in_order || one.when.is_none() || other.when <= one.when;
+        of_kind.sort_by_key(|&at| if in_order { (None, self.0[at].line) } else { (self.0[at].when, 0) });
+        let first = of_kind[0];
+        if !is_later(&new, &self.0[first]) {
+            self.0[first].count += 1;
+            return;
+        }
+        // The earliest that is left stands for the one that makes room.
+        let next = of_kind.get(1).copied().filter(|&next| is_later(&new, &self.0[next]));
+        let gone = std::mem::replace(&mut self.0[first], new);
+        self.0[next.unwrap_or(first)].count += gone.count;
+    }
+
+    /// What is kept, in the order of first mention.
+    pub(super) fn into_kept(self) -> Vec<Kept> {
+        self.0
+    }
+}
+
+/// What an event stands for, where it may change how a server synchronizes. The Event Viewer shows some sources without the
+/// vendor's name.
+pub(crate) fn happening(provider: &str, event: u32) -> Option<&'static str> {
+    let provider = provider.to_ascii_lowercase();
+    Some(match (provider.strip_prefix("microsoft-windows-").unwrap_or(&provider), event) {
+        ("windows server update services", 389) => "The synchronization's settings were changed",
+        ("windows server update services", 501) => "The service started",
+        ("windows server update services", 502) => "The service stopped",
+        ("windows server update services", 507) => "The service failed to start",
+        ("windows server update services", 421) => "The database was lost",
+        ("kernel-general", 1) => "The clock was set",
+        ("time-service", 36 | 47) => "The clock was not synchronized",
+        ("was", 5002 | 5011 | 5013 | 5117) => "An application pool failed",
+        ("service control manager", 7000 | 7024 | 7031 | 7034) => "A service failed",
+        ("service control manager", 7040) => "How a service starts was changed",
+        ("kernel-general", 12) => "Windows started",
+        ("windowsupdateclient", 19) => "An update was installed",
+        _ => return None,
+    })
+}
+
 /// Gathers the events of one file.
 #[derive(Default)]
 pub(super) struct Events {
-    kept: Vec<Kept>,
+    kept: Tally,
     computers: Vec<(String, u64)>,
     updates: BTreeMap<String, (u64, Option<When>)>,
 }
@@ -122,7 +199,7 @@ impl Events {
     pub(super) fn take(&mut self, entry: Entry, scanner: &mut Scanner) {
         let (Some(concern), Some(id)) = (concern(&entry.provider), entry.id) else { return };
         let Entry { line, when, ref text, .. } = entry;
-        let mut about = String::new();
+        let mut about = "";
         match concern {
             Concern::Wsus => {
                 scanner.event(line, when, id, text);
@@ -139,7 +216,7 @@ impl Events {
                 }
             }
             Concern::Services => match service(text) {
-                Some(name) if (7000..7050).contains(&id) => about = name.to_string(),
+                Some(name) if (7000..7050).contains(&id) => about = name,
                 _ => return,
             },
             Concern::Web => {
@@ -159,26 +236,7 @@ impl Events {
             }
         }
         self.computer(&entry);
-        let room = self.kept.len() < EVENTS;
-        let known = self
-            .kept
-            .iter_mut()
-            .find(|kept| kept.id == id && kept.about == about && kept.provider == entry.provider);
-        match known {
-            Some(kept) => {
-                kept.count += 1;
-                // Exports list the newest first: the last one by its time, or by its place without one.
-                if when.is_none() || kept.when <= when {
-                    (kept.line, kept.when) = (line, when);
-                    kept.excerpt = excerpt(text);
-                }
-            }
-            None if room => {
-                let (provider, excerpt) = (entry.provider.clone(), excerpt(text));
-                self.kept.push(Kept { provider, id, about, count: 1, line, when, excerpt });
-            }
-            None => {}
-        }
+        self.kept.take(Kept { about, ..Kept::new(&entry.provider, id, line, when, text) }, false);
     }
 
     fn computer(&mut self, entry: &Entry) {
@@ -214,10 +272,9 @@ impl Events {
         for (update, (line, when)) in self.updates {
             found.when(line_number(line), when, Statement::InstalledUpdate { update });
         }
-        for kept in self.kept {
-            let Kept { provider, id, count, line, when, excerpt, .. } = kept;
-            let provider = shown(&provider, 100);
-            found.when(line_number(line), when, Statement::Event { provider, event: id, count, excerpt });
+        for kept in self.kept.into_kept() {
+            let (line, when, statement) = kept.state();
+            found.when(line_number(line), when, statement);
         }
     }
 }

@@ -45,11 +45,15 @@ use crate::report::Report;
 pub(crate) use bypass::bypasses;
 pub use client::OwnClient;
 pub(crate) use decode::decode_line;
+pub(crate) use event::happening;
 pub use order::{Order, Times};
 pub(crate) use secret::hide;
 pub use servers::{Server, Servers};
 pub use statement::*;
-pub use view::{FactView, FailureView, LastRun, RunView, WinHttpView, synchronizes};
+pub use view::{
+    FactView, FailureView, LastRun, RunView, WinHttpView, fails_synchronization, is_configuration_manager,
+    synchronizes,
+};
 pub(crate) use view::{ProxyOf, is_user_proxy_key};
 
 /// The largest document (JSON, XML) that is read, in bytes. Logs and other texts have no limit.

@@ -23,8 +23,9 @@ pub enum Order {
 /// The times of facts: what can be compared with what.
 #[derive(Clone, Debug)]
 pub struct Times<'a> {
-    /// Files whose clock was set back: their lines tell the order, their times do not.
-    jumped: Vec<&'a str>,
+    /// The set-backs of a file's clock. In such a file the lines tell the order, and a time above one of them may be too
+    /// late by all that the clock went back.
+    jumps: Vec<(&'a str, Option<u32>, SignedDuration)>,
     /// Logs of the service, whose lines are in order. What a console printed may begin with the newest.
     logs: Vec<&'a str>,
 }
@@ -32,11 +33,31 @@ pub struct Times<'a> {
 impl<'a> Times<'a> {
     /// What `facts` tell of their clocks.
     pub fn new(facts: &'a [Fact]) -> Self {
-        let jumps = facts.iter().filter(|fact| matches!(fact.statement, Statement::ClockJump { .. }));
-        let mut jumped: Vec<&str> = jumps.map(|fact| fact.source.file.as_str()).collect();
-        jumped.dedup();
+        let jumps = facts.iter().filter_map(|fact| match &fact.statement {
+            Statement::ClockJump { from } => {
+                let back = fact.time.map_or(SignedDuration::ZERO, |to| from.duration_since(to));
+                Some((fact.source.file.as_str(), fact.source.line, back))
+            }
+            _ => None,
+        });
         let logs = facts.iter().filter(|fact| matches!(fact.statement, Statement::Log { .. }));
-        Times { jumped, logs: logs.map(|fact| fact.source.file.as_str()).collect() }
+        Times { jumps: jumps.collect(), logs: logs.map(|fact| fact.source.file.as_str()).collect() }
+    }
+
+    /// How far the clock of a fact's file was set back below it.
+    fn set_back(&self, fact: &Fact) -> SignedDuration {
+        let below = self.jumps.iter().filter(|(file, line, _)| {
+            // Without a line every one of them may lie below.
+            *file == fact.source.file && line.zip(fact.source.line).is_none_or(|(jump, at)| at < jump)
+        });
+        below.map(|(.., back)| *back).fold(SignedDuration::ZERO, |all, back| all.saturating_add(back))
+    }
+
+    /// The earliest and the latest that a fact with this time can be.
+    fn span(&self, fact: &Fact, time: Timestamp) -> (Timestamp, Timestamp) {
+        let zone = if fact.zone.is_some() { SignedDuration::ZERO } else { ZONE };
+        let early = zone.saturating_add(self.set_back(fact));
+        (earlier(time, early), later(time, zone.saturating_add(day(fact))))
     }
 
     /// How `one` lies to `other`. A local time of a zone that is not told is 14 hours wrong at most; in one file such
@@ -52,46 +73,47 @@ impl<'a> Times<'a> {
             let is_log = self.logs.contains(&one.source.file.as_str());
             return if is_log { by_line() } else { Order::Unsure };
         };
-        if same_file && self.jumped.contains(&one.source.file.as_str()) {
+        if same_file && (time == than || self.jumps.iter().any(|(file, ..)| *file == one.source.file)) {
             return by_line();
         }
         if same_file {
-            return if time == than { by_line() } else { apart(time, than, SignedDuration::ZERO) };
+            return apart((time, later(time, day(one))), (than, later(than, day(other))));
         }
-        apart(time, than, slack(one) + slack(other))
+        apart(self.span(one, time), self.span(other, than))
     }
 
     /// How a fact lies to a moment.
     pub fn against(&self, fact: &Fact, moment: Timestamp) -> Order {
         match fact.time {
-            Some(time) => apart(time, moment, slack(fact)),
+            Some(time) => apart(self.span(fact, time), (moment, moment)),
             None => Order::Unsure,
         }
     }
 }
 
-/// By how much the time of a fact may be wrong.
-fn slack(fact: &Fact) -> SignedDuration {
-    // A day without an hour is the day's beginning.
+/// How far a fact may lie behind its time: a day without an hour is the day's beginning.
+fn day(fact: &Fact) -> SignedDuration {
     let day_alone = matches!(fact.statement, Statement::InstalledUpdate { .. })
         && fact.time.is_some_and(|time| time.as_second() % 86_400 == 0);
-    match (&fact.zone, day_alone) {
-        (Some(_), false) => SignedDuration::ZERO,
-        (Some(_), true) => DAY,
-        (None, false) => ZONE,
-        (None, true) => ZONE + DAY,
-    }
+    if day_alone { DAY } else { SignedDuration::ZERO }
 }
 
-/// How `one` lies to `other` where they may be wrong by `slack` together.
-fn apart(one: Timestamp, other: Timestamp, slack: SignedDuration) -> Order {
-    let distance = one.duration_since(other);
-    if distance.abs() <= slack {
-        Order::Unsure
-    } else if distance.is_negative() {
+fn earlier(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// How `one` lies to `other`, each somewhere from its earliest to its latest.
+fn apart(one: (Timestamp, Timestamp), other: (Timestamp, Timestamp)) -> Order {
+    if one.1 < other.0 {
         Order::Before
-    } else {
+    } else if one.0 > other.1 {
         Order::After
+    } else {
+        Order::Unsure
     }
 }
 
@@ -150,5 +172,44 @@ mod tests {
         let before = fact("a", 4, "2026-06-15T18:00:00Z", Some("UTC"));
         let after = fact("a", 9, "2026-06-15T12:30:00Z", Some("UTC"));
         assert_eq!(times.order(&before, &after), Order::Before);
+    }
+
+    #[test]
+    fn above_a_set_back_a_time_may_be_too_late_by_all_of_it() {
+        let mut jump = fact("a", 5, "2026-06-15T11:00:00Z", Some("UTC"));
+        jump.statement = Statement::ClockJump { from: "2026-06-16T03:00:00Z".parse().unwrap() };
+        let facts = [jump];
+        let times = Times::new(&facts);
+        let moment: Timestamp = "2026-06-15T12:00:00Z".parse().unwrap();
+        let order = |line, time| times.against(&fact("a", line, time, Some("UTC")), moment);
+        assert_eq!(order(4, "2026-06-16T03:00:00Z"), Order::Unsure);
+        assert_eq!(order(4, "2026-06-16T05:00:00Z"), Order::After);
+        assert_eq!(order(4, "2026-06-15T11:00:00Z"), Order::Before);
+        // Below it the clock is the one that it was set to.
+        assert_eq!(order(6, "2026-06-15T13:00:00Z"), Order::After);
+        assert_eq!(order(6, "2026-06-15T11:30:00Z"), Order::Before);
+        // Another file's times are no surer beside it.
+        let other = fact("b", 1, "2026-06-15T12:00:00Z", Some("UTC"));
+        assert_eq!(times.order(&fact("a", 4, "2026-06-16T03:00:00Z", Some("UTC")), &other), Order::Unsure);
+        assert_eq!(times.order(&fact("a", 6, "2026-06-15T13:00:00Z", Some("UTC")), &other), Order::After);
+    }
+
+    #[test]
+    fn a_day_without_an_hour_reaches_forward_alone() {
+        let times = Times::new(&[]);
+        let installed = |time, zone| {
+            let statement = Statement::InstalledUpdate { update: "KB5000000".into() };
+            Fact { statement, ..fact("hotfixes.txt", 1, time, zone) }
+        };
+        let failed = fact("log", 1, "2026-06-15T03:00:00Z", Some("UTC"));
+        // At UTC+14 the sixteenth begins at ten in the morning of the fifteenth.
+        assert_eq!(times.order(&installed("2026-06-16T00:00:00Z", None), &failed), Order::After);
+        assert_eq!(times.order(&failed, &installed("2026-06-16T00:00:00Z", None)), Order::Before);
+        assert_eq!(times.order(&installed("2026-06-15T00:00:00Z", None), &failed), Order::Unsure);
+        // At UTC-14 the fourteenth ends at two in the afternoon of the fifteenth.
+        assert_eq!(times.order(&installed("2026-06-14T00:00:00Z", None), &failed), Order::Unsure);
+        assert_eq!(times.order(&installed("2026-06-13T00:00:00Z", None), &failed), Order::Before);
+        assert_eq!(times.order(&installed("2026-06-15T00:00:00Z", Some("UTC")), &failed), Order::Unsure);
+        assert_eq!(times.order(&installed("2026-06-14T00:00:00Z", Some("UTC")), &failed), Order::Before);
     }
 }

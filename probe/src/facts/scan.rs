@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::event::WSUS;
+use super::event::{Kept, Tally, WSUS};
 use super::iis::Answers;
 use super::when::{Clock, When, Zone};
 use super::{
@@ -26,8 +26,6 @@ const REMEMBERED: usize = 4096;
 const URLS: usize = 64;
 /// The most changes of the configuration that are kept: the latest.
 const CHANGES: usize = 256;
-/// The most numbers of mirrored events that are told apart.
-const MIRRORED: usize = 64;
 /// The end of a run is told twice by Configuration Manager: as a line, and as a status message so many seconds apart.
 const TWICE: i64 = 120;
 /// The component of Configuration Manager that asks for synchronizations.
@@ -91,8 +89,12 @@ static CMDLET: LazyLock<Regex> =
 /// A status message of the synchronization manager.
 static STATUS_MESSAGE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"STATMSG: ID=(670[123])\b").expect("fixed pattern"));
-static STATUS_REASON: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"ISTR1="([^"]{1,1000})""#).expect("fixed pattern"));
+/// Its strings: which of its steps failed, and the error.
+static STATUS_TEXT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"ISTR([01])="([^"]{1,1000})""#).expect("fixed pattern"));
+/// The step of Configuration Manager in which its synchronization failed.
+static STEP: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"Source: ([A-Za-z][A-Za-z0-9_.:]*)").expect("fixed pattern"));
 
 const NAME_TEXTS: [&str; 4] = [
     "remote name could not be resolved",
@@ -191,7 +193,9 @@ pub(super) struct Scanner {
     /// What entries that repeat word for word came to, by a hash of their words.
     memory: HashMap<u64, Option<Repeated>>,
     hasher: std::hash::RandomState,
-    steps: VecDeque<(u64, Option<When>, SyncEvent, String)>,
+    steps: VecDeque<(u64, Option<When>, Statement)>,
+    /// When Configuration Manager last told of a failure of its own.
+    manager_failed: Option<When>,
     elsewhere: Vec<(ElsewherePart, u64, Option<When>, String)>,
     console: Option<(u64, String)>,
     /// The first line of the paragraph in which that stands, and of the one that is being read with the number of the line
@@ -203,8 +207,8 @@ pub(super) struct Scanner {
     /// Lines of level Change, and whether there are others.
     changes: VecDeque<(u64, Option<When>, String)>,
     pub(super) only_changes: bool,
-    /// Events that the service's log mirrors: the number, how many, the last one's line, time and words.
-    mirrored: Vec<(u32, u64, u64, Option<When>, String)>,
+    /// Events that the service's log mirrors.
+    mirrored: Tally,
     /// Lines of HTTP.sys' log in other text.
     refusals: Option<Answers>,
     /// Whether the clock of a log goes back.
@@ -388,6 +392,27 @@ fn failure_of(text: &str, codes: bool) -> Option<(LoggedFailure, usize)> {
     })
 }
 
+/// Whether two times may be those of one step that Configuration Manager tells twice.
+fn near(one: Option<&When>, other: Option<&When>) -> bool {
+    let both = one.zip(other);
+    both.is_some_and(|(one, other)| (one.time.as_second() - other.time.as_second()).abs() <= TWICE)
+}
+
+/// Whether a failure of Configuration Manager's synchronization is its own, and none of the server's run. The step that failed
+/// tells: `SyncWSUS` asks the server, `SyncUpdates` and its own functions (`CWSyncMgr::DoSync`) come before or after. By
+/// another step the server's error begins with its class (`UssCommunicationError: `); without a step the words tell.
+fn is_managers_own(step: Option<&str>, reason: &str) -> bool {
+    const OWN: [&str; 2] = ["Failed to sync some of the updates", "WSUS server not configured"];
+    let class = reason.split_once(": ").map_or("", |(class, _)| class);
+    let has_class = !class.is_empty() && class.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match step {
+        Some(step) if step.contains("SyncWSUS") => false,
+        Some(step) if step.contains("SyncUpdates") || step.contains("::") => true,
+        Some(_) => !has_class,
+        None => OWN.iter().any(|text| reason.starts_with(text)),
+    }
+}
+
 /// The line around `at`, from the message on, with what decides in sight.
 fn excerpt(text: &str, at: usize, message: usize) -> String {
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -460,17 +485,11 @@ impl Scanner {
         let head = Head { time, process: component.to_string(), level: level.to_string(), ..Head::default() };
         if let Some(found) = STATUS_MESSAGE.captures(text) {
             self.synchronization = true;
-            let reason =
-                || STATUS_REASON.captures(text).map_or_else(String::new, |found| found[1].to_string());
             match &found[1] {
-                "6701" => self.step(line, time, SyncEvent::Started, ""),
+                "6701" => self.step(line, &head, SyncEvent::Started, ""),
                 "6702" if self.told_before(SyncEvent::Succeeded, time) => {}
-                "6702" => self.step(line, time, SyncEvent::Succeeded, ""),
-                _ => {
-                    if !self.told_before(SyncEvent::Failed, time) {
-                        self.step(line, time, SyncEvent::Failed, &reason());
-                    }
-                }
+                "6702" => self.step(line, &head, SyncEvent::Succeeded, ""),
+                _ => self.failed_message(line, text, &head),
             }
             return;
         }
@@ -478,7 +497,7 @@ impl Scanner {
         if component == SYNC_MANAGER && text.starts_with("Sync succeeded") {
             self.synchronization = true;
             if !self.told_before(SyncEvent::Succeeded, time) {
-                self.step(line, time, SyncEvent::Succeeded, "");
+                self.step(line, &head, SyncEvent::Succeeded, "");
             }
             return;
         }
@@ -487,10 +506,29 @@ impl Scanner {
 
     /// Whether the step above is this one: Configuration Manager tells it as a line and as a status message.
     fn told_before(&self, event: SyncEvent, time: Option<When>) -> bool {
-        self.steps.back().is_some_and(|(_, before, last, _)| {
-            let apart = |a: &When, b: &When| (a.time.as_second() - b.time.as_second()).abs() <= TWICE;
-            *last == event && before.as_ref().zip(time.as_ref()).is_some_and(|(a, b)| apart(a, b))
+        self.steps.back().is_some_and(|(_, before, statement)| {
+            matches!(statement, Statement::LogSync { event: last, .. } if *last == event)
+                && near(before.as_ref(), time.as_ref())
         })
+    }
+
+    /// Takes the status message of a failure. Where a line has told of it just before, that line stands.
+    fn failed_message(&mut self, line: u64, text: &str, head: &Head) {
+        if self.told_before(SyncEvent::Failed, head.time)
+            || near(self.manager_failed.as_ref(), head.time.as_ref())
+        {
+            return;
+        }
+        let string = |which: &str| {
+            let found = STATUS_TEXT.captures_iter(text).find(|found| &found[1] == which);
+            found.map_or_else(String::new, |found| found[2].to_string())
+        };
+        let (step, reason) = (string("0"), string("1"));
+        if is_managers_own(Some(step.as_str()).filter(|step| !step.is_empty()), &reason) {
+            self.other(ElsewherePart::ConfigurationManager, line, head.time, &reason);
+        } else {
+            self.step(line, head, SyncEvent::Failed, &reason);
+        }
     }
 
     /// Takes the error of a run in the synchronization history. Its class and its stack tell how far it came.
@@ -709,25 +747,28 @@ impl Scanner {
             let at = event.get(0).map_or(0, |whole| whole.end());
             let id = event[1].parse().unwrap_or_default();
             self.step_of(line, head, id, &text[at..]);
-            if matches!(&event[2], "Error" | "Warning") || matches!(id, 501 | 502) {
+            if matches!(&event[2], "Error" | "Warning") || matches!(id, 501 | 502 | 10020) {
                 self.mirror(line, head, id, &text[at..]);
             }
         } else if let Some(at) = text.find("Synchronization failed. Reason: ") {
             let reason = &text[at + "Synchronization failed. Reason: ".len()..];
-            self.step(line + newlines(text, at), head.time, SyncEvent::Failed, reason);
+            self.step(line + newlines(text, at), head, SyncEvent::Failed, reason);
         } else if let Some(at) = text.find("Sync failed: ") {
-            self.step(
-                line + newlines(text, at),
-                head.time,
-                SyncEvent::Failed,
-                &text[at + "Sync failed: ".len()..],
-            );
+            let (line, reason) = (line + newlines(text, at), &text[at + "Sync failed: ".len()..]);
+            // It stands last; a stack before it has words of its own.
+            let step = STEP.captures_iter(reason).last();
+            if is_managers_own(step.as_ref().map(|found| &found[1]), reason) {
+                self.manager_failed = head.time;
+                self.other(ElsewherePart::ConfigurationManager, line, head.time, &text[at..]);
+            } else {
+                self.step(line, head, SyncEvent::Failed, reason);
+            }
         } else if let Some(at) = text.find("Synchronization completed successfully") {
-            self.step(line + newlines(text, at), head.time, SyncEvent::Succeeded, "");
+            self.step(line + newlines(text, at), head, SyncEvent::Succeeded, "");
         } else if let Some(at) =
             first_of(text, &["manual synchronization was started", "scheduled synchronization was started"])
         {
-            self.step(line + newlines(text, at), head.time, SyncEvent::Started, "");
+            self.step(line + newlines(text, at), head, SyncEvent::Started, "");
         }
         if first_of(text, &DATABASE_TEXTS).is_some() {
             self.other(ElsewherePart::Database, line, head.time, &text[head.message..]);
@@ -749,23 +790,18 @@ impl Scanner {
         if matches!(id, 381 | 382 | 384 | 386) {
             return;
         }
-        let words = shown(message.lines().next().unwrap_or_default().trim(), EXCERPT);
-        let room = self.mirrored.len() < MIRRORED;
-        match self.mirrored.iter_mut().find(|(known, ..)| *known == id) {
-            Some(known) => *known = (id, known.1 + 1, line, head.time.or(known.3), words),
-            None if room => self.mirrored.push((id, 1, line, head.time, words)),
-            None => {}
-        }
+        let first = message.lines().next().unwrap_or_default();
+        self.mirrored.take(Kept::new(WSUS, id, line, head.time, first), true);
     }
 
     /// What the number of an event of WSUS says by itself.
     fn step_of(&mut self, line: u64, head: &Head, id: u32, message: &str) {
         match id {
-            381 | 382 => self.step(line, head.time, SyncEvent::Started, ""),
-            384 => self.step(line, head.time, SyncEvent::Succeeded, ""),
+            381 | 382 => self.step(line, head, SyncEvent::Started, ""),
+            384 => self.step(line, head, SyncEvent::Succeeded, ""),
             386 => {
                 let reason = message.split_once("Reason: ").map_or(message, |(_, reason)| reason);
-                self.step(line, head.time, SyncEvent::Failed, reason);
+                self.step(line, head, SyncEvent::Failed, reason);
             }
             501 => self.pending = Some(line),
             507 => self.other(ElsewherePart::ServiceStart, line, head.time, message),
@@ -775,7 +811,8 @@ impl Scanner {
         }
     }
 
-    fn step(&mut self, line: u64, time: Option<When>, event: SyncEvent, reason: &str) {
+    fn step(&mut self, line: u64, head: &Head, event: SyncEvent, reason: &str) {
+        let time = head.time;
         if self.steps.len() >= STEPS {
             if time.is_some() && self.steps.front().is_some_and(|(_, first, ..)| *first > time) {
                 return;
@@ -784,7 +821,8 @@ impl Scanner {
         }
         let reason = reason.lines().next().unwrap_or_default().split("~~").next().unwrap_or_default().trim();
         let reason = reason.strip_suffix('.').unwrap_or(reason);
-        self.steps.push_back((line, time, event, shown(reason, EXCERPT)));
+        let (reason, process) = (shown(reason, EXCERPT), shown(&head.process, 40));
+        self.steps.push_back((line, time, Statement::LogSync { event, reason, process }));
     }
 
     fn other(&mut self, part: ElsewherePart, line: u64, time: Option<When>, text: &str) {
@@ -906,17 +944,11 @@ impl Scanner {
             let Failure { process, failure, phase, count, line, time, excerpt } = failure;
             (line, time, Statement::LogFailure { process, failure, phase, count, excerpt })
         }));
-        facts.extend(
-            self.steps
-                .into_iter()
-                .map(|(line, time, event, reason)| (line, time, Statement::LogSync { event, reason })),
-        );
+        facts.extend(self.steps);
         facts.extend(
             self.changes.into_iter().map(|(line, time, says)| (line, time, Statement::Change { says })),
         );
-        facts.extend(self.mirrored.into_iter().map(|(event, count, line, time, excerpt)| {
-            (line, time, Statement::Event { provider: WSUS.to_string(), event, count, excerpt })
-        }));
+        facts.extend(self.mirrored.into_kept().into_iter().map(Kept::state));
         facts.sort_by_key(|(line, ..)| *line);
         for (line, time, statement) in facts {
             found.when(line_number(line), time, statement);
@@ -934,8 +966,12 @@ impl Scanner {
             self.failures.drain(..).partition(|failure| failure.phase.is_some());
         kept.extend(with);
         for failure in without {
-            let fits =
-                |other: &&mut Failure| other.process == failure.process && other.failure == failure.failure;
+            // What content meets is told by itself, and stands for no failure of a run.
+            let fits = |other: &&mut Failure| {
+                other.process == failure.process
+                    && other.failure == failure.failure
+                    && other.phase != Some(Phase::Content)
+            };
             match kept.iter_mut().filter(fits).max_by_key(|other| other.line) {
                 Some(other) => {
                     other.count += failure.count;

@@ -14,6 +14,8 @@ pub struct Server<'a> {
     pub files: Vec<&'a str>,
     /// The facts that say so.
     pub facts: Vec<&'a Fact>,
+    /// The value of a configuration that names it as the upstream, where one does that is not its own.
+    pub upstream: Option<&'a Fact>,
 }
 
 /// The servers that facts come from.
@@ -25,6 +27,9 @@ pub struct Servers<'a> {
     mixed: Vec<&'a str>,
     /// The one whose configuration was handed over, where it is one alone.
     home: Option<usize>,
+    /// Whether what comes from them has to be kept apart: there are several, or the one that files name is the upstream of
+    /// the one that is judged.
+    apart: bool,
 }
 
 /// What a fact says of the server that its file comes from.
@@ -44,6 +49,17 @@ fn same(one: &str, other: &str) -> bool {
         || (label(one) == label(other) && !(one.contains('.') && other.contains('.')))
 }
 
+/// Whether a configuration names a server as its upstream.
+fn names_as_upstream(fact: &Fact, server: &str) -> bool {
+    match &fact.statement {
+        Statement::Config { property, value } if property.eq_ignore_ascii_case("UpstreamWsusServerName") => {
+            let value = value.trim().trim_end_matches('.');
+            !value.is_empty() && same(value, server.trim_end_matches('.'))
+        }
+        _ => false,
+    }
+}
+
 /// Whether a name is a ServerId: it tells servers apart, and stands for none of their names.
 fn is_id(name: &str) -> bool {
     let name = name.trim_matches(['{', '}']);
@@ -60,7 +76,7 @@ impl<'a> Servers<'a> {
         for (fact, name) in told.into_iter().filter(|(_, name)| is_id(name) != by_name) {
             let file = fact.source.file.as_str();
             let at = servers.all.iter().position(|server| same(server.name, name)).unwrap_or_else(|| {
-                servers.all.push(Server { name, files: Vec::new(), facts: Vec::new() });
+                servers.all.push(Server { name, files: Vec::new(), facts: Vec::new(), upstream: None });
                 servers.all.len() - 1
             });
             let server = &mut servers.all[at];
@@ -80,11 +96,19 @@ impl<'a> Servers<'a> {
             .collect();
         homes.sort_unstable();
         homes.dedup();
-        servers.home = match (homes.as_slice(), servers.all.len()) {
-            ([home], _) => Some(*home),
-            ([], 1) => Some(0),
+        for server in &mut servers.all {
+            let own = |fact: &Fact| server.files.contains(&fact.source.file.as_str());
+            server.upstream = facts.iter().find(|fact| names_as_upstream(fact, server.name) && !own(fact));
+        }
+        // Beside its downstream's configuration the upstream's own is a second one.
+        let here: Vec<usize> =
+            (0..servers.all.len()).filter(|&at| servers.all[at].upstream.is_none()).collect();
+        servers.home = match (homes.as_slice(), here.as_slice()) {
+            ([home], here) if here.contains(home) => Some(*home),
+            ([], [home]) => Some(*home),
             _ => None,
         };
+        servers.apart = servers.all.len() > 1 || servers.all.iter().any(|server| server.upstream.is_some());
         servers
     }
 
@@ -101,9 +125,14 @@ impl<'a> Servers<'a> {
         self.home.map(|home| &self.all[home])
     }
 
+    /// Whether what comes from them is kept apart: nothing of another server is joined with what is known of this one.
+    pub fn apart(&self) -> bool {
+        self.apart
+    }
+
     /// Whether what a file says may be joined with what is known of the server that is judged.
     pub fn belongs(&self, file: &str) -> bool {
-        if self.all.len() < 2 {
+        if !self.apart {
             return true;
         }
         match self.of(file) {
@@ -128,7 +157,7 @@ impl<'a> Servers<'a> {
 /// The facts that may be joined: those of another server's files are left out.
 pub(crate) fn joined(facts: &[Fact]) -> Cow<'_, [Fact]> {
     let servers = Servers::new(facts);
-    if servers.all.len() < 2 {
+    if !servers.apart {
         return Cow::Borrowed(facts);
     }
     Cow::Owned(facts.iter().filter(|fact| servers.joins(fact)).cloned().collect())
@@ -137,7 +166,7 @@ pub(crate) fn joined(facts: &[Fact]) -> Cow<'_, [Fact]> {
 /// What is known of each server that is not the one judged: its name, and the facts of its own files.
 pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
     let servers = Servers::new(facts);
-    if servers.all.len() < 2 {
+    if !servers.apart {
         return Vec::new();
     }
     let others = servers.all.iter().enumerate().filter(|(at, _)| Some(*at) != servers.home);
@@ -149,12 +178,31 @@ pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
         .collect()
 }
 
-/// Evidence of one server, its facts those that may be joined.
-pub(crate) fn of_one(evidence: &Evidence) -> Cow<'_, Evidence> {
-    let Cow::Owned(facts) = joined(&evidence.facts) else { return Cow::Borrowed(evidence) };
+/// Evidence of one server, its facts those that may be joined. Where the walk met a host's TLS and was turned away, what the
+/// files of that upstream say of its bindings is about this server's way, and stays.
+pub(crate) fn of_one<'a>(evidence: &'a Evidence, turned_away_at: &[&str]) -> Cow<'a, Evidence> {
+    let servers = Servers::new(&evidence.facts);
+    if !servers.apart {
+        return Cow::Borrowed(evidence);
+    }
+    let met = match servers.all.as_slice() {
+        [upstream] => turned_away_at.iter().any(|host| same(host, upstream.name)),
+        _ => false,
+    };
+    let stays = |fact: &&Fact| servers.joins(fact) || (met && is_of_bindings(&fact.statement));
+    let facts = evidence.facts.iter().filter(stays).cloned().collect();
     let Evidence { settings, paths, observations, .. } = evidence;
     let (settings, paths, observations) = (settings.clone(), paths.clone(), observations.clone());
     Cow::Owned(Evidence { settings, facts, paths, observations })
+}
+
+/// Whether a statement says what a server presents at its ports.
+fn is_of_bindings(statement: &Statement) -> bool {
+    match statement {
+        Statement::StoredCertificate { store, .. } => store.eq_ignore_ascii_case("My"),
+        Statement::IisBinding { .. } | Statement::SslBinding { .. } | Statement::PartOfStore { .. } => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +262,53 @@ mod tests {
             name("f.xml", "wsus2"),
         ];
         assert!(!Servers::new(&facts).belongs("f.xml"));
+    }
+
+    #[test]
+    fn files_of_the_upstream_that_the_configuration_names_are_its_own() {
+        for (upstream, named, apart) in [
+            ("up.example.com", "up.example.com", true),
+            ("up.example.com", "UP", true),
+            ("up", "up.example.com", true),
+            ("up.example.com", "WSUS1", false),
+            ("", "WSUS1", false),
+            ("10.0.0.5", "10.0.0.6", false),
+        ] {
+            let facts = [config("config.txt", "UpstreamWsusServerName", upstream), name("events.csv", named)];
+            let servers = Servers::new(&facts);
+            assert_eq!(servers.apart(), apart, "{upstream} {named}");
+            assert_eq!(servers.belongs("events.csv"), !apart, "{upstream} {named}");
+            assert_eq!(servers.home().is_some(), !apart, "{upstream} {named}");
+            assert_eq!(others(&facts).len(), usize::from(apart), "{upstream} {named}");
+            assert!(servers.belongs("SoftwareDistribution.log"));
+        }
+        // Beside this server's own name they are a second one's, whichever is named first.
+        let facts = [
+            config("config.txt", "UpstreamWsusServerName", "up"),
+            name("events.csv", "up"),
+            name("config.txt", "wsus1"),
+        ];
+        let servers = Servers::new(&facts);
+        assert_eq!(servers.home().map(|home| home.name), Some("wsus1"));
+        assert!(!servers.belongs("events.csv") && servers.belongs("config.txt"));
+        // Nor does an unnamed configuration: the one server beside the upstream is the one that is judged.
+        let facts = [
+            config("config.txt", "UpstreamWsusServerName", "up"),
+            name("events.csv", "up"),
+            name("own.csv", "wsus1"),
+        ];
+        let servers = Servers::new(&facts);
+        assert!(!servers.belongs("events.csv") && servers.belongs("own.csv"));
+        // A configuration that names its own server as its upstream is that server's.
+        let facts = [config("config.txt", "UpstreamWsusServerName", "up"), name("config.txt", "up")];
+        assert!(!Servers::new(&facts).apart());
+        // The upstream's own configuration beside its downstream's makes it no home.
+        let facts = [
+            config("config.txt", "UpstreamWsusServerName", "up"),
+            config("up.txt", "UseProxy", "False"),
+            name("up.txt", "up"),
+        ];
+        assert!(Servers::new(&facts).home().is_none());
     }
 
     #[test]

@@ -112,12 +112,16 @@ pub enum Statement {
         /// Its text, escaped, at most 300 characters.
         excerpt: String,
     },
-    /// A synchronization began, succeeded or failed (events 381, 382, 384, 386).
+    /// A synchronization began, succeeded or failed (events 381, 382, 384, 386; of Configuration Manager the messages that
+    /// it writes about the server's own).
     LogSync {
         /// Which.
         event: SyncEvent,
         /// The reason of a failure, escaped.
         reason: String,
+        /// Who logged it, as in `LogFailure`.
+        #[serde(default)]
+        process: String,
     },
     /// The file is a log of the Windows Update client.
     ClientLog {
@@ -188,13 +192,14 @@ pub enum Statement {
     /// An event of the event log that is not a step of a synchronization (those are `LogSync`) nor a failure
     /// (`LogFailure`): a component's health, a start of the service, a change of the clock. One fact stands for all with
     /// one id in one file (of the Service Control Manager with one id and one service): its line and time are those of
-    /// the last. The service's own log mirrors its warnings and errors.
+    /// the last. Of what may change how a server synchronizes (a start of the service, a change of the clock) each has its
+    /// own, the latest 16 of one id. The service's own log mirrors its warnings and errors.
     Event {
         /// The source: `Windows Server Update Services`, `Schannel`, `Microsoft-Windows-Kernel-General`; escaped.
         provider: String,
         /// The event's number.
         event: u32,
-        /// How many of them the file holds.
+        /// How many of them it stands for.
         count: u64,
         /// Its message or its inserted strings, escaped, at most 300 characters.
         excerpt: String,

@@ -164,6 +164,12 @@ impl<'a> FactView<'a> {
         self.runs().any(|run| run.succeeded && times.order(run.fact, fact) == Order::After)
     }
 
+    /// Whether the server's own check said later than a fact that synchronization works (event 10020).
+    pub fn found_well_after(&self, fact: &Fact) -> bool {
+        let times = Times::new(self.facts);
+        self.events(&[10020]).any(|(well, _)| times.order(well, fact) == Order::After)
+    }
+
     /// The synchronizations that came to an end, as logs, events and the history tell of them. One that somebody
     /// cancelled is none.
     pub fn runs(&self) -> impl Iterator<Item = RunView<'a>> + use<'a> {
@@ -171,7 +177,7 @@ impl<'a> FactView<'a> {
             Statement::LogSync { event: SyncEvent::Succeeded, .. } => {
                 Some(RunView { fact, succeeded: true, error: "", text: "", new_updates: None })
             }
-            Statement::LogSync { event: SyncEvent::Failed, reason } => {
+            Statement::LogSync { event: SyncEvent::Failed, reason, .. } => {
                 Some(RunView { fact, succeeded: false, error: "", text: reason, new_updates: None })
             }
             Statement::SyncRun { result, error, text, new_updates } => {
@@ -297,7 +303,18 @@ impl<'a> FactView<'a> {
 pub fn synchronizes(process: &str) -> bool {
     process != "w3wp"
         && !process.contains('-')
-        && (!process.starts_with("SMS_") || process == "SMS_WSUS_SYNC_MANAGER")
+        && (!is_configuration_manager(process) || process == "SMS_WSUS_SYNC_MANAGER")
+}
+
+/// Whether who logged something is a component of Configuration Manager.
+pub fn is_configuration_manager(process: &str) -> bool {
+    process.starts_with("SMS_")
+}
+
+/// Whether a failure is one of synchronization, by who logged it and how far that had come: an import is another way to the
+/// same server, and update files are fetched apart from metadata.
+pub fn fails_synchronization(process: &str, phase: Option<Phase>) -> bool {
+    synchronizes(process) && !matches!(phase, Some(Phase::Import | Phase::Content))
 }
 
 /// Whether a key of the registry holds the proxy of a user's programs, which the service does not use.

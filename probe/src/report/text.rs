@@ -12,7 +12,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
 use crate::evidence::{
     HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
 };
-use crate::facts::{Fact, FactView, LastRun, ServiceState, Statement};
+use crate::facts::{Fact, FactView, LastRun, ServiceState, Statement, servers};
 use crate::pages;
 use crate::settings::Settings;
 use crate::settings::layers::Given;
@@ -162,10 +162,13 @@ fn headline(out: &mut Out, report: &Report, shown: &[&Finding]) {
         return;
     }
     if report.settings.since.is_some() {
+        let joined = servers::joined(&report.facts);
+        let failed = matches!(FactView::new(&joined).last_run(), LastRun::One(run) if !run.succeeded);
         out.line(
             BOLD,
             match report.verdict {
                 Verdict::Healthy => "Synchronization has recovered.",
+                Verdict::Degraded if failed => "Synchronization has failed again.",
                 Verdict::Degraded => "A synchronization succeeded, and something needs attention.",
                 Verdict::Faulty => "Synchronization has not recovered.",
                 Verdict::Undetermined => "Whether synchronization has recovered could not be told.",
@@ -615,8 +618,16 @@ fn handed_over(out: &mut Out, report: &Report) {
                 parts.push(part);
             }
         }
+        // Of events that are told one by one the first stands for its kind.
+        let mut kinds = HashSet::new();
+        let told: Vec<&Fact> = here()
+            .filter(|fact| match &fact.statement {
+                Statement::Event { provider, event, .. } => kinds.insert((provider, *event)),
+                _ => true,
+            })
+            .collect();
         for (one, several, wanted) in COUNTED {
-            match count(wanted) {
+            match told.iter().filter(|fact| wanted(&fact.statement)).count() {
                 0 => {}
                 1 => parts.push(one.into()),
                 many => parts.push(format!("{many} {several}")),

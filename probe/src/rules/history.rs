@@ -10,12 +10,13 @@ use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::{Layer, NameAnswer};
 use crate::facts::{
-    ElsewherePart, Fact, LastRun, LoggedFailure, Order, Phase, RunView, Statement, Times, synchronizes,
+    ElsewherePart, Fact, LastRun, LoggedFailure, Order, Phase, RunView, Statement, Times,
+    fails_synchronization, synchronizes,
 };
 use crate::rules::With;
 
 pub(crate) use outage::conclude;
-pub(crate) use recovered::{recovered_run, settle as recovered_settles};
+pub(crate) use recovered::{AfterRepair, after_repair, settle as recovered_settles};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
@@ -112,6 +113,10 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
         if seen.facts.succeeded_after(fact) {
             continue;
         }
+        // What the failure is stands beside it, and is asked about there.
+        if *part == ElsewherePart::Content && content_failed(seen, &fact.source.file) {
+            continue;
+        }
         let (what, test) = match part {
             ElsewherePart::ConfigurationManager => (
                 "Configuration Manager's own database or synchronization, and not of WSUS",
@@ -149,6 +154,11 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
             vec![fact.id.clone()],
         );
     }
+}
+
+/// Whether a file tells how update files failed.
+fn content_failed(seen: &Seen, file: &str) -> bool {
+    seen.facts.failures().iter().any(|one| one.phase == Some(Phase::Content) && one.fact.source.file == file)
 }
 
 /// Whether the service is on record as not having started, and no later synchronization succeeded: a path that works
@@ -257,8 +267,7 @@ fn failure_of<'a>(
     let of_run = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
         Statement::LogFailure { failure, phase, process, .. }
             if fact.source.file == run.fact.source.file
-                && synchronizes(process)
-                && *phase != Some(Phase::Import)
+                && fails_synchronization(process, *phase)
                 && !later(fact)
                 && !seen.facts.succeeded_after(fact) =>
         {
@@ -305,9 +314,7 @@ fn told_without_an_event(seen: &Seen, given: &mut Given) {
             None
         }
         Statement::LogFailure { failure, process, phase, .. }
-            if synchronizes(process)
-                && *phase != Some(Phase::Import)
-                && !seen.facts.succeeded_after(fact) =>
+            if fails_synchronization(process, *phase) && !seen.facts.succeeded_after(fact) =>
         {
             Some((fact, failure, phase))
         }
@@ -327,7 +334,12 @@ fn told_without_an_event(seen: &Seen, given: &mut Given) {
 
 /// What the server's own check of its health, or its watch over a run, says where no run is on record.
 fn health(seen: &Seen, given: &mut Given) {
-    let mut red = seen.facts.events(&[10022, 425]).filter(|(fact, _)| !seen.facts.succeeded_after(fact));
+    // That check answers its own word, and no run that was given up.
+    let checked = |fact: &Fact, event: u32| event == 10022 && seen.facts.found_well_after(fact);
+    let mut red = seen
+        .facts
+        .events(&[10022, 425])
+        .filter(|(fact, event)| !(seen.facts.succeeded_after(fact) || checked(fact, *event)));
     if let Some((fact, event)) = red.next() {
         let what = match event {
             425 => "a synchronization did not answer in time and was given up",
@@ -363,7 +375,7 @@ fn explained_by(failure: &LoggedFailure) -> &'static [Layer] {
 /// that writes such a text.
 pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
     for fact in seen.facts.all() {
-        let Statement::LogFailure { failure, process, excerpt: _, count, .. } = &fact.statement else {
+        let Statement::LogFailure { failure, process, phase, count, .. } = &fact.statement else {
             continue;
         };
         let answered = given.findings.iter().any(|f| {
@@ -385,6 +397,17 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
         let where_ = if process.is_empty() { String::new() } else { format!(", logged by {process}") };
         let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
         let said = format!("{} names {}{where_}{times}", fact.source.file, word(failure));
+        if *phase == Some(Phase::Content) {
+            given.open(
+                "Do update files arrive?",
+                format!(
+                    "{said}, at update files: they are fetched apart from metadata, and synchronization succeeds without them."
+                ),
+                "look at the reason and the URL in event 364, and fetch that URL from this server by BITS, through the same proxy",
+                vec![fact.id.clone()],
+            );
+            continue;
+        }
         let (question, why, test) = match failure {
             LoggedFailure::ConnectionBroken
             | LoggedFailure::NoCommonAlgorithm

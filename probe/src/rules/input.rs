@@ -1,7 +1,8 @@
 //! What was handed over, taken by itself.
 
 use super::config::{exists, running};
-use super::{Given, Seen, note, place};
+use super::{Given, Seen, With, note, place};
+use crate::diagnosis::Severity;
 use crate::facts::{Servers, ServiceState, Statement};
 use crate::plan::service_of;
 
@@ -86,21 +87,41 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
 /// Files of several servers: said, and kept apart.
 fn servers(seen: &Seen, given: &mut Given) {
     let servers = Servers::new(seen.facts.all());
-    if servers.all.len() < 2 {
+    if !servers.apart() {
         return;
     }
     let shown: Vec<String> =
         servers.all.iter().take(8).map(|one| format!("{} ({})", one.name, place::list(&one.files))).collect();
-    let kept: Vec<&str> = servers.all.iter().map(|one| one.name).collect();
-    let because: Vec<String> =
-        servers.all.iter().flat_map(|one| one.facts.iter().map(|fact| fact.id.clone())).collect();
+    let mut kept: Vec<&str> = servers.all.iter().map(|one| one.name).collect();
+    let facts = servers.all.iter().flat_map(|one| one.facts.iter().copied().chain(one.upstream));
+    let mut because: Vec<String> = facts.map(|fact| fact.id.clone()).collect();
+    because.dedup();
+    if servers.all.iter().all(|one| one.upstream.is_some()) {
+        kept.push("the server that synchronizes from it");
+    }
     let judged = match servers.home() {
         Some(home) => format!("what {} says was joined, and nothing of the others", home.name),
+        None if kept.len() > servers.all.len() => {
+            "what names no server was joined, and nothing of the upstream".into()
+        }
         None => "whose configuration is judged does not show, and nothing of theirs was joined".into(),
     };
-    let says =
+    let mut says =
         format!("What was handed over comes from {} servers: {}; {judged}.", kept.len(), place::list(&shown));
-    given.add(note("input/contradictory", "servers", says, because.clone()));
+    for (one, named) in servers.all.iter().filter_map(|one| Some((one, one.upstream?))) {
+        says.push_str(&format!(
+            " {} is the upstream that {} names: what it met is none of this server's.",
+            one.name, named.source.file
+        ));
+    }
+    let found = note("input/contradictory", "servers", says, because.clone());
+    // Which file is whose shows, and nothing contradicts another.
+    let told = servers.all.iter().filter(|one| one.upstream.is_none()).count() < 2;
+    if told {
+        given.add(found.severity(Severity::Info));
+        return;
+    }
+    given.add(found);
     given.open(
         "Which server is it about?",
         format!("Files of {} were handed over together.", place::list(&kept)),

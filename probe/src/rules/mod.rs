@@ -25,7 +25,7 @@ use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
 pub(crate) use history::{
-    conclude, failing_elsewhere, never_started, open_questions, recovered_run, recovered_settles,
+    AfterRepair, after_repair, conclude, failing_elsewhere, never_started, open_questions, recovered_settles,
 };
 pub(crate) use place::list;
 pub(crate) use printed::own_test_failed;

@@ -6,7 +6,7 @@ use crate::evidence::{
     AuthStage, Broken, CertificateSeen, ChainSeen, DialAnswer, HelloAnswer, Looks, NameFit, Observation,
     Outcome, PathRole, ProxyAnswer, ProxyAuth, SocksRefusal, question,
 };
-use crate::facts::{LoggedFailure, synchronizes};
+use crate::facts::{LoggedFailure, fails_synchronization};
 use crate::settings::{ProxyHop, ProxyKind};
 use crate::trust::is_private_pki_host;
 
@@ -63,7 +63,7 @@ fn on_record(seen: &Seen, given: &mut Given) {
     let Some(path) = proxied.filter(|_| !seen.needed().any(met)) else { return };
     let logged = facts.failures().into_iter().rev().find(|one| {
         *one.failure == LoggedFailure::HttpStatus { code: 407 }
-            && synchronizes(one.process)
+            && fails_synchronization(one.process, one.phase)
             && !one.process.is_empty()
             && !facts.succeeded_after(one.fact)
     });

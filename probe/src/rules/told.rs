@@ -50,7 +50,7 @@ pub(super) fn the<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {
 }
 
 pub(super) fn sync(event: SyncEvent) -> Statement {
-    Statement::LogSync { event, reason: String::new() }
+    Statement::LogSync { event, reason: String::new(), process: String::new() }
 }
 
 pub(super) fn failure(process: &str, failure: LoggedFailure) -> Statement {
@@ -251,6 +251,115 @@ fn the_server_s_own_check_counts_where_no_run_is_on_record() {
     assert!(ids(&judge(&evidence)).is_empty());
 }
 
+/// An event of WSUS.
+fn wsus_event(event: u32) -> Statement {
+    let provider = "Windows Server Update Services".into();
+    Statement::Event { provider, event, count: 1, excerpt: String::new() }
+}
+
+#[test]
+fn the_server_s_own_check_answers_what_it_said_before() {
+    for (event, id) in [(10022, "history/failing"), (10021, "history/stale")] {
+        let mut evidence = healthy();
+        let said = utc(&mut evidence, "events.xml", "2026-06-14T01:00:00Z", wsus_event(event));
+        utc(&mut evidence, "events.xml", "2026-06-13T01:00:00Z", wsus_event(10020));
+        assert!(the(&judge(&evidence), id).because.contains(&said), "{event}");
+        evidence.facts.last_mut().expect("it").time = Some("2026-06-15T01:00:00Z".parse().expect("a time"));
+        assert!(ids(&judge(&evidence)).is_empty(), "{event}");
+    }
+    // A run that was given up is no matter of that check.
+    let mut evidence = healthy();
+    utc(&mut evidence, "events.xml", "2026-06-14T01:00:00Z", wsus_event(425));
+    utc(&mut evidence, "events.xml", "2026-06-15T01:00:00Z", wsus_event(10020));
+    assert_eq!(ids(&judge(&evidence)), ["history/failing"]);
+}
+
+#[test]
+fn what_failed_at_update_files_is_no_failed_synchronization() {
+    use crate::facts::Phase;
+    let at = |phase| {
+        let mut evidence = healthy();
+        utc(&mut evidence, "log", "2026-06-15T01:00:00Z", sync(SyncEvent::Succeeded));
+        let mut statement = failure("WsusService", LoggedFailure::ConnectionBroken);
+        if let Statement::LogFailure { phase: its, .. } = &mut statement {
+            *its = phase;
+        }
+        let failed = utc(&mut evidence, "log", "2026-06-15T02:00:00Z", statement);
+        (evidence, failed)
+    };
+    let asked = |diagnosis: &Diagnosis, id: &String| -> Vec<String> {
+        let open = diagnosis.unknown.iter().filter(|open| open.because.contains(id));
+        open.map(|open| open.question.clone()).collect()
+    };
+    let (mut evidence, failed) = at(Some(Phase::Content));
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (Vec::new(), Verdict::Healthy));
+    assert_eq!(asked(&diagnosis, &failed), ["Do update files arrive?"]);
+    // Nor does it speak against a success after a repair.
+    evidence.settings.since = Some("2026-06-15T00:30:00Z".parse().expect("a time"));
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (vec!["history/recovered"], Verdict::Healthy));
+    for phase in [None, Some(Phase::FirstContact)] {
+        let (mut evidence, failed) = at(phase);
+        let diagnosis = judge(&evidence);
+        assert_eq!((ids(&diagnosis), diagnosis.verdict), (vec!["history/failing"], Verdict::Undetermined));
+        assert_eq!(asked(&diagnosis, &failed), ["Why was the TLS connection broken off?"]);
+        evidence.settings.since = Some("2026-06-15T00:30:00Z".parse().expect("a time"));
+        assert!(!ids(&judge(&evidence)).contains(&"history/recovered"));
+    }
+}
+
+#[test]
+fn a_proxy_s_407_at_update_files_is_none_of_synchronization_s() {
+    use crate::facts::Phase;
+    for (phase, found) in [(Some(Phase::Content), false), (Some(Phase::FirstContact), true)] {
+        let mut evidence = super::tests::of("proxy-closed");
+        evidence.observations.clear();
+        evidence.facts.retain(|fact| matches!(fact.statement, Statement::Config { .. }));
+        let mut statement = failure("WsusService", LoggedFailure::HttpStatus { code: 407 });
+        if let Statement::LogFailure { phase: its, .. } = &mut statement {
+            *its = phase;
+        }
+        utc(&mut evidence, "log", "2026-06-15T02:00:00Z", statement);
+        assert_eq!(ids(&judge(&evidence)).contains(&"proxy/auth-required"), found, "{phase:?}");
+    }
+}
+
+#[test]
+fn the_upstream_s_record_is_none_of_this_server_s() {
+    use crate::facts::ServiceState;
+    // This server failed, and the upstream succeeded since.
+    let with = |named: &str| {
+        let mut evidence = super::tests::of("tls-dotnet-strong-crypto");
+        evidence.facts.retain(|fact| matches!(fact.statement, Statement::Config { .. }));
+        let property = "UpstreamWsusServerName".into();
+        let upstream = Statement::Config { property, value: "up.example.com".into() };
+        let names = utc(&mut evidence, "config.txt", "", upstream);
+        let failed = utc(&mut evidence, "log", "2026-06-15T03:02:00Z", sync(SyncEvent::Failed));
+        utc(&mut evidence, "events.csv", "", Statement::ServerName { name: named.into() });
+        utc(&mut evidence, "events.csv", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+        (evidence, names, failed)
+    };
+    let (mut evidence, names, failed) = with("up.example.com");
+    let diagnosis = judge(&evidence);
+    assert_eq!(the(&diagnosis, "history/failing").because, std::slice::from_ref(&failed));
+    let said = the(&diagnosis, "input/contradictory");
+    assert!(said.because.contains(&names) && said.says.contains("up.example.com"), "{}", said.says);
+    evidence.settings.since = Some("2026-06-15T04:00:00Z".parse().expect("a time"));
+    assert_eq!(judge(&evidence).verdict, Verdict::Undetermined);
+    // A service that stands still there leaves a walk that was answered as it is.
+    evidence.settings.since = None;
+    let stopped =
+        Statement::Service { name: "WsusService".into(), state: ServiceState::Stopped, start: String::new() };
+    utc(&mut evidence, "events.csv", "", stopped.clone());
+    assert!(!ids(&judge(&evidence)).contains(&"config/service-stopped"));
+    // This server's own name joins them.
+    let (mut evidence, ..) = with("WSUS1");
+    assert!(!ids(&judge(&evidence)).contains(&"history/failing"));
+    utc(&mut evidence, "events.csv", "", stopped);
+    assert!(ids(&judge(&evidence)).contains(&"config/service-stopped"));
+}
+
 /// A repair at four, a failure before it and what came after.
 fn repaired() -> Evidence {
     let mut evidence = healthy();
@@ -270,15 +379,9 @@ fn recovered_is_a_success_with_nothing_new_after_it() {
     let diagnosis = judge(&evidence);
     assert_eq!((ids(&diagnosis), diagnosis.verdict), (vec!["history/recovered"], Verdict::Healthy));
     assert_eq!(diagnosis.findings[0].confidence, Confidence::Certain);
-    for event in [10021, 10022] {
+    for event in [425, 10021, 10022] {
         let mut again = evidence.clone();
-        let statement = Statement::Event {
-            provider: "Windows Server Update Services".into(),
-            event,
-            count: 1,
-            excerpt: String::new(),
-        };
-        utc(&mut again, "events.xml", "2026-06-15T06:00:00Z", statement);
+        utc(&mut again, "events.xml", "2026-06-15T06:00:00Z", wsus_event(event));
         let diagnosis = judge(&again);
         assert!(!ids(&diagnosis).contains(&"history/recovered"), "{event}");
         assert_eq!(diagnosis.verdict, Verdict::Degraded, "{event}");
@@ -301,6 +404,100 @@ fn a_history_alone_makes_a_recovery_likely_and_a_run_without_updates_asks_for_su
     let last = evidence.facts.last_mut().expect("it");
     last.zone = None;
     assert_eq!(judge(&evidence).verdict, Verdict::Undetermined);
+}
+
+#[test]
+fn a_run_that_failed_after_the_repair_warns_and_none_is_undetermined() {
+    let mut evidence = repaired();
+    assert_eq!(judge(&evidence).verdict, Verdict::Undetermined);
+    let again = utc(&mut evidence, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Failed));
+    let diagnosis = judge(&evidence);
+    assert_eq!(diagnosis.verdict, Verdict::Degraded);
+    assert!(the(&diagnosis, "history/failing").because.contains(&again));
+    // Where that is not to be told nothing says that it has recovered.
+    evidence.settings.suppress.push("history/failing".into());
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (Vec::new(), Verdict::Undetermined));
+}
+
+#[test]
+fn a_failed_start_or_a_lost_database_after_the_success_is_no_recovery() {
+    let start = Statement::Elsewhere {
+        part: crate::facts::ElsewherePart::ServiceStart,
+        excerpt: "Update Services failed its initialization and stopped.".into(),
+    };
+    for (statement, verdict) in [
+        (start, Verdict::Undetermined),
+        (wsus_event(421), Verdict::Degraded),
+        (wsus_event(11002), Verdict::Degraded),
+    ] {
+        let mut evidence = repaired();
+        utc(&mut evidence, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+        utc(&mut evidence, "log", "2026-06-15T06:00:00Z", statement);
+        let diagnosis = judge(&evidence);
+        assert!(!ids(&diagnosis).contains(&"history/recovered"));
+        assert_eq!(diagnosis.verdict, verdict);
+        evidence.facts.last_mut().expect("it").time = Some("2026-06-15T04:30:00Z".parse().expect("a time"));
+        assert_eq!(ids(&judge(&evidence)), ["history/recovered"]);
+    }
+}
+
+#[test]
+fn what_may_have_come_after_the_success_leaves_recovery_open() {
+    let mut evidence = repaired();
+    let good = utc(&mut evidence, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+    let event = add(&mut evidence, "events.csv", "2026-06-15T07:00:00Z", None, wsus_event(10022));
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (Vec::new(), Verdict::Undetermined));
+    assert!(diagnosis.unknown.iter().any(|open| open.because == [good.clone(), event.clone()]));
+    // What came after for sure is told beside it.
+    let mut sure = evidence.clone();
+    let after = utc(&mut sure, "events.xml", "2026-06-15T06:00:00Z", wsus_event(10022));
+    let diagnosis = judge(&sure);
+    assert!(the(&diagnosis, "history/failing").because.contains(&after));
+    assert_eq!(diagnosis.verdict, Verdict::Degraded);
+    // A day earlier it stands for what was repaired.
+    evidence.facts.last_mut().expect("it").time = Some("2026-06-14T07:00:00Z".parse().expect("a time"));
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (vec!["history/recovered"], Verdict::Healthy));
+}
+
+#[test]
+fn a_success_above_a_set_back_clock_proves_no_recovery() {
+    let jump = Statement::ClockJump { from: "2026-06-16T03:10:00Z".parse().expect("a time") };
+    let mut evidence = repaired();
+    utc(&mut evidence, "log", "2026-06-16T03:00:00Z", sync(SyncEvent::Succeeded));
+    utc(&mut evidence, "log", "2026-06-15T03:30:00Z", jump);
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (Vec::new(), Verdict::Undetermined));
+    utc(&mut evidence, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+    let diagnosis = judge(&evidence);
+    assert_eq!((ids(&diagnosis), diagnosis.verdict), (vec!["history/recovered"], Verdict::Healthy));
+}
+
+#[test]
+fn configuration_manager_s_word_alone_makes_a_recovery_likely() {
+    for (process, confidence) in
+        [("SMS_WSUS_SYNC_MANAGER", Confidence::Likely), ("WsusService", Confidence::Certain)]
+    {
+        let mut evidence = repaired();
+        let (event, reason) = (SyncEvent::Succeeded, String::new());
+        let good = Statement::LogSync { event, reason, process: process.into() };
+        let good = utc(&mut evidence, "other.log", "2026-06-15T05:00:00Z", good);
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "history/recovered").confidence, confidence, "{process}");
+        let asked = diagnosis.unknown.iter().any(|open| open.because == [good.clone()]);
+        assert_eq!(asked, confidence == Confidence::Likely, "{process}");
+    }
+}
+
+#[test]
+fn the_success_before_is_told_in_the_zone_that_its_source_names() {
+    let mut evidence = repaired();
+    add(&mut evidence, "history.txt", "2026-06-13T03:04:00Z", None, run(SyncResult::Succeeded, None));
+    add(&mut evidence, "history.txt", "2026-06-16T03:04:00Z", None, run(SyncResult::Succeeded, None));
+    let says = the(&judge(&evidence), "history/recovered").says.clone();
+    assert!(says.contains("2026-06-13 03:04:00 (local") && !says.contains("2026-06-13T"), "{says}");
 }
 
 #[test]

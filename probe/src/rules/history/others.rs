@@ -17,7 +17,7 @@ fn import_only(seen: &Seen, given: &mut Given) {
         let Statement::LogFailure { process, failure, phase, count, .. } = &fact.statement else { continue };
         if process == "w3wp" || *phase == Some(Phase::Import) {
             import = import.or(Some((fact, failure, *count)));
-        } else if !seen.facts.succeeded_after(fact) {
+        } else if *phase != Some(Phase::Content) && !seen.facts.succeeded_after(fact) {
             // The service fails too, or a text does not say who logged it.
             return;
         }
@@ -48,34 +48,16 @@ fn database(seen: &Seen, given: &mut Given) {
         seen.facts.runs().any(|run| run.succeeded && times.order(run.fact, fact) == Order::After)
     };
     // The last of a file stands for all that it tells.
-    let mut said: Vec<&str> = Vec::new();
-    for fact in seen.facts.all().iter().rev() {
-        if said.contains(&fact.source.file.as_str()) {
-            continue;
+    let mut last: Vec<(&Fact, String)> = Vec::new();
+    for fact in seen.facts.all() {
+        let Some(what) = lost_database(fact).filter(|_| !followed(fact)) else { continue };
+        match last.iter_mut().find(|(known, _)| known.source.file == fact.source.file) {
+            Some(known) if times.order(known.0, fact) != Order::After => *known = (fact, what),
+            Some(_) => {}
+            None => last.push((fact, what)),
         }
-        let what = match &fact.statement {
-            Statement::Elsewhere { part: ElsewherePart::Database, excerpt } => {
-                format!("\"{}\"", excerpt.chars().take(160).collect::<String>())
-            }
-            Statement::Event { provider, event: event @ (421 | 11002), .. }
-                if provider.eq_ignore_ascii_case("Windows Server Update Services") =>
-            {
-                format!("event {event}")
-            }
-            Statement::Event { provider, event: event @ (17207 | 18456), .. }
-                if provider.to_ascii_uppercase().starts_with("MSSQL") =>
-            {
-                format!("event {event} of {provider}")
-            }
-            Statement::SyncRun { error, text, .. } if error.starts_with("LocalDB") => {
-                format!("{error} ({})", text.chars().take(160).collect::<String>())
-            }
-            _ => continue,
-        };
-        said.push(&fact.source.file);
-        if followed(fact) {
-            continue;
-        }
+    }
+    for (fact, what) in last {
         let says = format!(
             "{} tells of a database that was lost or answered too late{}: {what}. That is this server's own, and none of the \
              way to its source.",
@@ -84,6 +66,29 @@ fn database(seen: &Seen, given: &mut Given) {
         );
         given.add(note("history/database", &fact.source.file, says, vec![fact.id.clone()]));
     }
+}
+
+/// What a fact tells of a database that was lost, or that answers too late; nothing where it tells of none.
+pub(super) fn lost_database(fact: &Fact) -> Option<String> {
+    Some(match &fact.statement {
+        Statement::Elsewhere { part: ElsewherePart::Database, excerpt } => {
+            format!("\"{}\"", excerpt.chars().take(160).collect::<String>())
+        }
+        Statement::Event { provider, event: event @ (421 | 11002), .. }
+            if provider.eq_ignore_ascii_case("Windows Server Update Services") =>
+        {
+            format!("event {event}")
+        }
+        Statement::Event { provider, event: event @ (17207 | 18456), .. }
+            if provider.to_ascii_uppercase().starts_with("MSSQL") =>
+        {
+            format!("event {event} of {provider}")
+        }
+        Statement::SyncRun { error, text, .. } if error.starts_with("LocalDB") => {
+            format!("{error} ({})", text.chars().take(160).collect::<String>())
+        }
+        _ => return None,
+    })
 }
 
 /// Configuration Manager's own database rejects what WSUS delivered.

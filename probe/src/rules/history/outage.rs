@@ -4,7 +4,7 @@ use super::super::{Given, LaneEnd, Seen, With, note};
 use super::when;
 use crate::diagnosis::{Role, Severity};
 use crate::evidence::{Broken, HttpAnswer, Layer, Outcome};
-use crate::facts::{LastRun, LoggedFailure, Statement};
+use crate::facts::{LastRun, LoggedFailure, Phase, Statement};
 use crate::plan::is_microsoft_host;
 
 /// Looks at everything that was found: whatever is wrong here, however little, is looked at first.
@@ -16,8 +16,8 @@ pub(crate) fn conclude(seen: &Seen, given: &mut Given) {
     }
     let mut timeouts: Vec<String> = Vec::new();
     for fact in seen.facts.all() {
-        let Statement::LogFailure { failure, process, .. } = &fact.statement else { continue };
-        if seen.facts.succeeded_after(fact) || process == "w3wp" {
+        let Statement::LogFailure { failure, process, phase, .. } = &fact.statement else { continue };
+        if seen.facts.succeeded_after(fact) || process == "w3wp" || *phase == Some(Phase::Content) {
             continue;
         }
         if *failure != LoggedFailure::Timeout {

@@ -39,7 +39,12 @@ fn never_succeeded(seen: &Seen, given: &mut Given) {
     // In a history with a run that came to an end it is the one that still runs.
     let ended = runs.iter().any(|(_, result)| matches!(result, SyncResult::Failed | SyncResult::Canceled));
     let never = runs.iter().find(|(_, result)| *result == SyncResult::NeverRun && !ended);
-    let year_one = seen.facts.subscription("LastSynchronizationTime").filter(|(_, value)| is_year_one(value));
+    let last = seen.facts.subscription("LastSynchronizationTime").filter(|(_, value)| !value.is_empty());
+    let year_one = last.filter(|(_, value)| is_year_one(value));
+    // A last time is a success, older than what else was handed over.
+    if last.is_some() && year_one.is_none() {
+        return;
+    }
     let mut failed: Vec<&Fact> =
         runs.iter().filter(|(_, result)| *result == SyncResult::Failed).map(|(fact, _)| *fact).collect();
     // The API gives the newest first.
@@ -99,7 +104,8 @@ fn interval(seen: &Seen) -> Option<(SignedDuration, Vec<String>)> {
 fn stale(seen: &Seen, given: &mut Given) {
     let Some(now) = seen.now() else { return };
     let yellow = || {
-        let mut events = seen.facts.events(&[10021]).filter(|(fact, _)| !seen.facts.succeeded_after(fact));
+        let answered = |fact: &Fact| seen.facts.succeeded_after(fact) || seen.facts.found_well_after(fact);
+        let mut events = seen.facts.events(&[10021]).filter(|(fact, _)| !answered(fact));
         events.next().map(|(fact, _)| fact)
     };
     let last = match seen.facts.last_run() {
@@ -277,6 +283,19 @@ mod tests {
         assert_eq!(the(&judge(&evidence), "history/never-succeeded").confidence, Confidence::Likely);
         utc(&mut evidence, "history.txt", "2026-06-13T03:00:00Z", run(SyncResult::Succeeded, None));
         assert_eq!(ids(&judge(&evidence)), ["history/failing"]);
+    }
+
+    #[test]
+    fn a_stated_last_time_is_a_success_that_the_history_no_longer_holds() {
+        for (value, never) in [("6/13/2026 3:04:00 AM", false), ("1/1/0001 12:00:00 AM", true), ("", true)] {
+            let mut evidence = healthy();
+            utc(&mut evidence, "history.txt", "2026-06-14T03:00:00Z", run(SyncResult::Failed, None));
+            utc(&mut evidence, "history.txt", "2026-06-15T03:00:00Z", run(SyncResult::Failed, None));
+            subscription(&mut evidence, "LastSynchronizationTime", value);
+            let diagnosis = judge(&evidence);
+            assert_eq!(ids(&diagnosis).contains(&"history/never-succeeded"), never, "{value}");
+            assert!(ids(&diagnosis).contains(&"history/failing"), "{value}");
+        }
     }
 
     #[test]

@@ -18,6 +18,11 @@ fn is_tls_failure(failure: &LoggedFailure) -> bool {
     )
 }
 
+/// Update files are fetched apart from metadata, by another client.
+fn is_of_content(phase: Option<Phase>) -> bool {
+    phase == Some(Phase::Content)
+}
+
 /// The failures on record that a client without TLS 1.2 meets, and that no success followed: of synchronization, at its
 /// first contact. Whoever has come further has spoken TLS already.
 fn at_first_contact<'a>(seen: &Seen<'a>) -> impl DoubleEndedIterator<Item = &'a Fact> {
@@ -42,9 +47,9 @@ pub(super) fn failure(seen: &Seen) -> Option<String> {
 /// server answered here, and which local cause it was does not show.
 pub(crate) fn unexplained_failure(seen: &Seen, findings: &[Finding]) -> bool {
     seen.facts.all().iter().any(|fact| {
-        let Statement::LogFailure { failure, .. } = &fact.statement else { return false };
+        let Statement::LogFailure { failure, phase, .. } = &fact.statement else { return false };
         let explained = findings.iter().any(|f| f.id != "history/failing" && f.because.contains(&fact.id));
-        is_tls_failure(failure) && !explained && !seen.facts.succeeded_after(fact)
+        is_tls_failure(failure) && !is_of_content(*phase) && !explained && !seen.facts.succeeded_after(fact)
     })
 }
 

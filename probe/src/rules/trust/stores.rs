@@ -3,7 +3,7 @@
 use super::super::{Given, PathSeen, Seen, With, cause, note};
 use crate::diagnosis::{Role, Severity};
 use crate::evidence::{ChainEnd, ChainSeen, Outcome};
-use crate::facts::{Fact, LoggedFailure, RegistryValue, Statement, StoreAccount};
+use crate::facts::{Fact, LoggedFailure, Phase, RegistryValue, Statement, StoreAccount};
 use crate::plan::is_microsoft_host;
 
 /// The roots that Microsoft's update hosts end in, by common name and SHA-1 fingerprint.
@@ -121,8 +121,8 @@ fn not_trusted<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
     seen.facts.all().iter().rev().find(|fact| {
         matches!(
             &fact.statement,
-            Statement::LogFailure { failure: LoggedFailure::NotTrusted | LoggedFailure::RootCheck, process, .. }
-                if process != "w3wp"
+            Statement::LogFailure { failure: LoggedFailure::NotTrusted | LoggedFailure::RootCheck, process, phase, .. }
+                if process != "w3wp" && *phase != Some(Phase::Content)
         ) && !seen.facts.succeeded_after(fact)
     })
 }
