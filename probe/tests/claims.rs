@@ -165,7 +165,7 @@ fn wevtutil_prints_a_user_before_the_computer() {
     assert_eq!(servers(&reading), ["WSUS01.corp.example.com"]);
     assert_eq!(last(&reading), (false, Some(3), "2026-03-25T03:00:42Z".into()));
     let reason = reading.facts.iter().find_map(|fact| match &fact.statement {
-        Statement::LogSync { event: SyncEvent::Failed, reason } => Some(reason.as_str()),
+        Statement::LogSync { event: SyncEvent::Failed, reason, .. } => Some(reason.as_str()),
         _ => None,
     });
     assert_eq!(reason, Some("The operation has timed out"));
