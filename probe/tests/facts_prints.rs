@@ -927,10 +927,13 @@ fn every_encoding_and_mark_of_a_mail_says_the_same() {
             .iter()
             .any(|end| path.extension().is_some_and(|extension| extension == *end));
         if !is_document {
-            let quoted: String = text.lines().map(|line| format!("> {line}\n")).collect();
-            let other = given(quoted);
-            let said: Vec<_> = other.facts.iter().map(|fact| &fact.statement).collect();
-            assert_eq!(said, expected, "{} quoted", path.display());
+            let each = |begin: &str| text.lines().map(|line| format!("{begin}{line}\n")).collect::<String>();
+            let broken = text.replace("  ", "\u{a0} ");
+            for wrapped in [each("> "), each("    "), each("\t"), broken, format!("```\n{text}```\n")] {
+                let other = given(wrapped.clone());
+                let said: Vec<_> = other.facts.iter().map(|fact| &fact.statement).collect();
+                assert_eq!(said, expected, "{} as {wrapped}", path.display());
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::copied::Copied;
 use super::event::Events;
+use super::wrapping::Wrapping;
 use super::{
     DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
     json, line_number, log, manager, prints, scan, shown, text, trouble, when, xml,
@@ -79,6 +80,11 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         }
         return;
     }
+    // A log of its own is read as it is; of everything else what lies around it is undone first.
+    let plain = iis::recognise(&head)
+        || log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
+    let wrapping = (!plain).then(|| Wrapping::of(&head));
+    let head = wrapping.iter().fold(head, |head, wrapping| wrapping.undone(head));
     // A client's log says nothing about the server: its name is all there is to know, however long it is.
     let mut lines = head.lines().filter(|line| !line.trim().is_empty());
     if let Some(log) = lines.next().and_then(scan::client_log)
@@ -91,7 +97,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
     let columns = exported::recognise(&head);
     let order = when::order(&head);
-    let mut blocks = decode::Blocks::new(source);
+    let mut blocks = decode::Blocks::new(source, wrapping);
     let result = if iis::recognise(&head) {
         iis::read(&mut blocks, found)
     } else if manager::recognise(&head) {

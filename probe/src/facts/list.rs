@@ -29,14 +29,12 @@ impl Page {
                     over.push(at);
                 }
                 let line = &line[..line.len().min(LONG)];
-                unquoted(super::decode::decode_line(line).trim_end_matches('\r')).to_string()
+                super::decode::decode_line(line).trim_end_matches('\r').to_string()
             })
             .collect();
         if bytes.last() == Some(&b'\n') {
             lines.pop();
         }
-        uncomment(&mut lines);
-        undent(&mut lines);
         let claimed = vec![false; lines.len()];
         Page { first, lines, claimed, over }
     }
@@ -48,59 +46,6 @@ impl Page {
 
     pub(super) fn claim(&mut self, from: usize, to: usize) {
         self.claimed[from..=to].fill(true);
-    }
-}
-
-/// Takes the mark of a comment from a text that is one as a whole. A single line of that kind stays what it is: it is not
-/// in effect.
-fn uncomment(lines: &mut [String]) {
-    const MARKS: [&str; 7] = ["# ", "// ", "; ", "REM ", "rem ", "' ", "<!-- "];
-    let held = |line: &&String| !line.trim().is_empty();
-    let all = lines.iter().filter(held).count();
-    if all < 2 {
-        return;
-    }
-    for mark in MARKS {
-        let bare = mark.trim_end();
-        let marked = |line: &&String| line.starts_with(mark) || line.as_str() == bare;
-        if lines.iter().filter(held).all(|line| marked(&line)) {
-            for line in lines.iter_mut().filter(|line| line.starts_with(bare)) {
-                let rest = line.strip_prefix(mark).unwrap_or_default();
-                *line = rest.strip_suffix(" -->").unwrap_or(rest).to_string();
-            }
-            return;
-        }
-    }
-}
-
-/// Moves a log that was pasted with its margin back to it: entries are told by where they begin.
-fn undent(lines: &mut [String]) {
-    let blank = |line: &&String| line.trim().is_empty();
-    let first = lines.iter().find(|line| !blank(line));
-    if !first.is_some_and(|line| line.starts_with([' ', '\t']) && super::scan::is_header(line.trim_start())) {
-        return;
-    }
-    let margin = |line: &String| line.len() - line.trim_start_matches([' ', '\t']).len();
-    let common = lines.iter().filter(|line| !blank(line)).map(margin).min().unwrap_or(0);
-    if common > 0 {
-        for line in lines.iter_mut() {
-            let from = common.min(line.len());
-            *line = line.get(from..).unwrap_or_default().to_string();
-        }
-    }
-}
-
-/// A line without the marks that mail programs put before what they quote.
-fn unquoted(line: &str) -> &str {
-    let rest = line.trim_start_matches('>');
-    match line.len() - rest.len() {
-        0 => line,
-        // `> > Name : value` is quoted twice; more than a few are no marks.
-        1..=4 => {
-            let rest = rest.strip_prefix(' ').unwrap_or(rest);
-            if rest.starts_with('>') { unquoted(rest) } else { rest }
-        }
-        _ => line,
     }
 }
 

@@ -35,6 +35,7 @@ mod suites;
 mod text;
 mod view;
 mod when;
+mod wrapping;
 mod xml;
 
 use std::sync::LazyLock;
