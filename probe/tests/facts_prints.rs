@@ -939,6 +939,62 @@ fn every_encoding_and_mark_of_a_mail_says_the_same() {
 }
 
 #[test]
+fn a_document_inside_a_text_says_what_it_says_alone() {
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts");
+    let documents: [(PathBuf, &str); 7] = [
+        (other.join("config.json"), "PS C:\\> $config | ConvertTo-Json\n"),
+        (other.join("config.clixml"), "PS C:\\> Get-Content config.clixml\n"),
+        (other.join("events.xml"), "PS C:\\> wevtutil qe Application\n"),
+        (fixture("applicationHost.config"), "C:\\>type applicationHost.config\n"),
+        (fixture("history.json"), "the history:\n\n"),
+        (fixture("services.json"), "and the services\n"),
+        (fixture("collection.json"), "PS C:\\> type server.json\n"),
+    ];
+    let service =
+        "PS C:\\> Get-Service WsusService | fl Name, Status\n\nName   : WsusService\nStatus : Stopped\n";
+    for (path, above) in documents {
+        let document = std::fs::read_to_string(&path).unwrap();
+        let alone = given(document.clone());
+        assert!(!alone.facts.is_empty());
+        let moved = above.lines().count() as u32;
+        let expected: Vec<_> = alone
+            .facts
+            .iter()
+            .map(|fact| {
+                let part = fact.source.file != "given";
+                let line = fact.source.line.map(|line| if part { line } else { line + moved });
+                (line, &fact.statement)
+            })
+            .collect();
+        let quoted = |text: String| text.lines().map(|line| format!("> {line}\n")).collect::<String>();
+        let text = format!("{above}{}\n{service}", document.trim_end());
+        for text in [text.clone(), quoted(text.clone()), text.replace('\n', "\r\n")] {
+            let inside = given(text);
+            let own = |statement: &Statement| {
+                matches!(statement, Statement::Service { state: ServiceState::Stopped, .. })
+            };
+            let all = inside.facts.iter().map(|fact| (fact.source.line, &fact.statement));
+            let said: Vec<_> = all.collect();
+            let missing: Vec<_> = expected.iter().filter(|fact| !said.contains(fact)).collect();
+            assert!(missing.is_empty(), "{}: {missing:?} not in {said:?}", path.display());
+            assert_eq!(said.len(), expected.len() + 1, "{}: {said:?}", path.display());
+            assert!(inside.facts.iter().any(|fact| own(&fact.statement)), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn braces_and_tags_in_a_text_are_text() {
+    for text in ["{\n", "[\n", "{}\n", "[{}]\n{\"a\": 1}\n", "<Event \n", "{\"UseProxy\": 1\n", "<?xml\n"] {
+        let reading = given(format!("UseProxy : True\n\n{text}\nProxyName : a\n"));
+        let last = 4 + text.lines().count() as u32;
+        assert_eq!(config(&reading).first(), Some(&(1, "UseProxy", "True")), "{text}");
+        assert_eq!(config(&reading).last(), Some(&(last, "ProxyName", "a")), "{text}");
+        assert!(reading.problems.len() <= 1, "{text}: {:?}", reading.problems);
+    }
+}
+
+#[test]
 fn several_outputs_stand_in_one_paste() {
     let names = [
         "services-table.txt",
@@ -978,7 +1034,16 @@ fn no_prefix_of_a_fixture_panics_or_tells_a_secret() {
     }
 }
 
-const REPEATED: [&str; 28] = [
+const REPEATED: [&str; 37] = [
+    "x\n{}\n",
+    "x\n[{},\n",
+    "x\n{\"UseProxy\": \"a\",\n",
+    "x\n{\"UseProxy\": true}\n",
+    "x\n<Event >\n",
+    "x\n<Event ></Event>\n",
+    "x\n<?xml\n",
+    "x\n<configuration>\n",
+    "x\n<!-- -->\n",
     "CertContext[0][0]: dwInfoStatus=0 dwErrorStatus=0\n",
     "================ x 0 ================\n",
     "-----BEGIN CERTIFICATE-----\n",

@@ -384,6 +384,8 @@ pub(super) struct Blocks<'a> {
     at_start: bool,
     /// An error that is told once what came before it was handed out.
     trouble: Option<io::Error>,
+    /// How much text is held before it is handed out.
+    size: usize,
     /// What is undone before lines are handed out.
     wrapping: Option<Wrapping>,
     /// A block of which something was undone.
@@ -409,9 +411,15 @@ impl<'a> Blocks<'a> {
             skipping: false,
             at_start: true,
             trouble: None,
+            size: BLOCK,
             wrapping,
             undone: Vec::new(),
         }
+    }
+
+    /// Hands out up to `size` bytes together, for what is read as a whole.
+    pub(super) fn together(&mut self, size: usize) {
+        self.size = size;
     }
 
     /// The next block; none at the end. An error ends the file, what came before it is kept.
@@ -422,7 +430,7 @@ impl<'a> Blocks<'a> {
             return Err(error);
         }
         let mut ended = false;
-        while self.buffer.len() < BLOCK {
+        while self.buffer.len() < self.size {
             match self.source.more(&mut self.buffer) {
                 Ok(true) => {}
                 Ok(false) => {

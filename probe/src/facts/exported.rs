@@ -4,13 +4,12 @@
 use std::io;
 
 use super::decode::{Blocks, LONG, decode_line};
-use super::event::{Entry, Events, matters};
-use super::scan::Scanner;
+use super::event::{Entry, matters};
+use super::text::{Rest, Text};
 use super::when::{Order, written};
+use super::wrapping::is_prompt;
 use super::{Found, Kind, line_number};
 
-/// The most records that are reported as no records.
-const PROBLEMS: usize = 20;
 /// The longest record that is put together from lines, in bytes.
 const RECORD: usize = 256 * 1024;
 
@@ -25,6 +24,8 @@ pub(super) struct Columns {
     time: Option<usize>,
     message: Option<usize>,
     computer: Option<usize>,
+    /// How many lines there are up to the heading.
+    heading: u64,
     /// Every field is in quotes, as PowerShell writes them.
     quoted: bool,
     order: Option<Order>,
@@ -32,8 +33,11 @@ pub(super) struct Columns {
 
 /// The columns of a file that begins as such an export does.
 pub(super) fn recognise(head: &str) -> Option<Columns> {
-    let mut lines = head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("#TYPE "));
+    let above = |line: &str| line.trim().is_empty() || line.starts_with("#TYPE ") || is_prompt(line);
+    let heading = 1 + head.lines().take_while(|line| above(line)).count();
+    let mut lines = head.lines().skip(heading - 1);
     let first = lines.next()?;
+    let mut lines = lines.filter(|line| !line.trim().is_empty());
     let order = super::when::order(head);
     let quoted = first.starts_with('"');
     for delimiter in [b',', b';', b'\t'] {
@@ -49,6 +53,7 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
         if let (Some(id), Some(provider)) = (id, provider) {
             return Some(Columns {
                 delimiter,
+                heading: heading as u64,
                 fields: names.len(),
                 id,
                 provider,
@@ -61,13 +66,14 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
         }
         // Level, date, source, number, category, and a message that has no heading.
         if names.len() == 5
-            && let Some(record) = lines.clone().next().and_then(|line| begun(line.as_bytes(), delimiter))
+            && let Some(record) = lines.next().and_then(|line| begun(line.as_bytes(), delimiter))
             && record.len() == 6
             && record[3].trim().parse::<u32>().is_ok()
             && written(&record[1], Some(order.unwrap_or(Order::Month))).is_some()
         {
             return Some(Columns {
                 delimiter,
+                heading: heading as u64,
                 fields: 6,
                 id: 3,
                 provider: 2,
@@ -112,17 +118,11 @@ struct Pending {
     over: bool,
 }
 
-/// Reads an export to its end.
-pub(super) fn read(
-    blocks: &mut Blocks<'_>,
-    columns: Columns,
-    scanner: &mut Scanner,
-    events: &mut Events,
-    found: &mut Found,
-) -> io::Result<()> {
-    found.kind(Kind::Events);
+/// Reads an export to its end; `text` reads what is no record.
+pub(super) fn read(blocks: &mut Blocks<'_>, columns: Columns, text: &mut Text<'_>) -> io::Result<()> {
+    text.found.kind(Kind::Events);
     let mut pending = Pending::default();
-    let mut heading = true;
+    let mut rest = Rest::default();
     let mut result = Ok(());
     loop {
         let block = match blocks.next() {
@@ -136,14 +136,12 @@ pub(super) fn read(
         for (here, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
             let bare = line.strip_suffix(b"\n").unwrap_or(line);
             let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-            if heading {
-                // The first line that is no comment.
-                heading = bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ");
+            if here <= columns.heading {
                 continue;
             }
             if pending.open && begins(bare, &columns) {
                 // A quote that nobody closed: what began there is lost, what begins here is not.
-                lost(&pending, found);
+                lost(&pending, text.found);
                 pending = Pending::default();
             }
             if pending.over {
@@ -151,6 +149,14 @@ pub(super) fn read(
             }
             if !pending.open {
                 if bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ") {
+                    continue;
+                }
+                let may_begin = match columns.quoted {
+                    true => bare.starts_with(b"\""),
+                    false => memchr::memchr(columns.delimiter, bare).is_some(),
+                };
+                if !may_begin {
+                    rest.line(here - block.line, bare);
                     continue;
                 }
                 pending = Pending { line: here, ..Pending::default() };
@@ -161,12 +167,16 @@ pub(super) fn read(
             pending.open ^= open(bare);
             pending.over = pending.bytes.len() > RECORD && pending.open;
             if !pending.open {
-                record(&pending, &columns, scanner, events, found);
+                let is_one = record(&pending, &columns, text);
+                if !is_one && pending.line == here {
+                    rest.line(here - block.line, bare);
+                }
             }
         }
+        rest.hand_over(block.line, text);
     }
     if pending.open {
-        lost(&pending, found);
+        lost(&pending, text.found);
     }
     result
 }
@@ -201,26 +211,22 @@ fn lost(pending: &Pending, found: &mut Found) {
     );
 }
 
-fn record(
-    pending: &Pending,
-    columns: &Columns,
-    scanner: &mut Scanner,
-    events: &mut Events,
-    found: &mut Found,
-) {
-    let Some(values) = fields(&pending.bytes, columns.delimiter) else { return };
+/// Takes a record; whether it is one.
+fn record(pending: &Pending, columns: &Columns, text: &mut Text<'_>) -> bool {
+    let Some(values) = fields(&pending.bytes, columns.delimiter) else { return false };
     let get = |at: Option<usize>| at.and_then(|at| values.get(at)).map_or("", |value| value.trim());
     let Ok(id) = get(Some(columns.id)).parse::<u32>() else {
-        let expected = format!("a record of {} fields with an event's number", columns.fields);
-        let why = format!("one of {} fields", values.len());
-        if found.problems.len() >= PROBLEMS {
-            return;
+        // What has other fields is no record, and another reader's.
+        if values.len() == columns.fields && text.found.problems.is_empty() {
+            let expected = "a record with an event's number";
+            let why = format!("one of {} fields without it", values.len());
+            text.found.problem(line_number(pending.line), expected, why);
         }
-        return found.problem(line_number(pending.line), &expected, why);
+        return false;
     };
     let provider = get(Some(columns.provider));
     if !matters(provider) {
-        return;
+        return true;
     }
     let entry = Entry {
         line: pending.line,
@@ -231,5 +237,6 @@ fn record(
         text: get(columns.message).to_string(),
         named: Vec::new(),
     };
-    events.take(entry, scanner);
+    text.events.events.take(entry, text.scanner);
+    true
 }

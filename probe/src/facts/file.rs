@@ -4,10 +4,11 @@ use std::io::Read;
 
 use super::copied::Copied;
 use super::event::Events;
+use super::text::Text;
 use super::wrapping::Wrapping;
 use super::{
-    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
-    json, line_number, log, manager, prints, scan, shown, text, trouble, when, xml,
+    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, document, exported, gpresult, iis,
+    is_config_line, json, line_number, log, manager, prints, scan, shown, trouble, when, xml,
 };
 use crate::report::Report;
 
@@ -68,7 +69,9 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     if json::recognise(&head) || xml::recognise(&head) || prints::is_iis_config(&head) {
         match source.whole(DOCUMENT) {
             Ok(Some(text)) if json::recognise(&head) => json::read(&text, found, saved, &mut scanner),
-            Ok(Some(text)) if prints::is_iis_config(&head) => prints::iis_config(&text, found),
+            Ok(Some(text)) if prints::is_iis_config(&head) => {
+                prints::iis_config(&text, 1, found);
+            }
             Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
             Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),
@@ -98,18 +101,23 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     let columns = exported::recognise(&head);
     let order = when::order(&head);
     let mut blocks = decode::Blocks::new(source, wrapping);
+    if !plain && document::is_in(&head) {
+        blocks.together(DOCUMENT);
+    }
+    let mut text = Text::new(&mut scanner, Copied::new(&mut events, order), found, saved);
     let result = if iis::recognise(&head) {
-        iis::read(&mut blocks, found)
+        iis::read(&mut blocks, &mut text)
     } else if manager::recognise(&head) {
-        manager::read(&mut blocks, &mut scanner, found)
+        manager::read(&mut blocks, &mut text)
     } else if let Some(columns) = columns {
-        exported::read(&mut blocks, columns, &mut scanner, &mut events, found)
+        exported::read(&mut blocks, columns, &mut text)
     } else if only_log {
-        scanner.only_changes = log::only_changes(&head);
-        log::read(&mut blocks, &mut scanner)
+        text.scanner.only_changes = log::only_changes(&head);
+        log::read(&mut blocks, text.scanner)
     } else {
-        text::read(&mut blocks, &mut scanner, &mut Copied::new(&mut events, order), found)
+        text.read(&mut blocks)
     };
+    text.finish(blocks.ends_in_line());
     let lines = blocks.lines();
     scanner.finish(lines, found);
     events.finish(found);

@@ -9,6 +9,7 @@ mod config;
 mod container;
 mod copied;
 mod decode;
+mod document;
 mod event;
 #[cfg(feature = "evtx")]
 mod evtx;

@@ -5,6 +5,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 use super::iis;
+use crate::facts::xml::tags;
 use crate::facts::{Found, Kind, Statement, line_number, shown};
 
 /// The deepest nesting that is followed.
@@ -128,12 +129,12 @@ impl Around {
     }
 }
 
-/// Reads a configuration of IIS.
-pub(in crate::facts) fn read(text: &str, found: &mut Found) {
+/// Reads a configuration of IIS that begins on line `first` of its file; how long it is.
+pub(in crate::facts) fn read(text: &str, first: u64, found: &mut Found) -> usize {
     found.kind(Kind::Iis);
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
-    let (mut around, mut line, mut passed) = (Around::default(), 1_u64, 0);
+    let (mut around, mut line, mut passed) = (Around::default(), first, 0);
     loop {
         let position = usize::try_from(reader.buffer_position()).unwrap_or(text.len()).min(text.len());
         line += memchr::memchr_iter(b'\n', &text.as_bytes()[passed.min(position)..position]).count() as u64;
@@ -141,11 +142,13 @@ pub(in crate::facts) fn read(text: &str, found: &mut Found) {
         let number = line_number(line);
         match reader.read_event() {
             Err(error) => {
-                return found.problem(number, "well-formed XML", shown(&error.to_string(), 200));
+                found.problem(number, "well-formed XML", shown(&error.to_string(), 200));
+                return position + tags(&text[position..]);
             }
             Ok(Event::Start(tag)) => {
                 if around.tags.len() >= DEPTH {
-                    return found.problem(number, "XML that is at most 100 deep", "a deeper one".into());
+                    found.problem(number, "XML that is at most 100 deep", "a deeper one".into());
+                    return position + tags(&text[position..]);
                 }
                 let name = tag.local_name().into_inner().to_string();
                 around.element(&name, &tag, number, found);
@@ -160,13 +163,18 @@ pub(in crate::facts) fn read(text: &str, found: &mut Found) {
                 if let Some(name) = around.tags.pop() {
                     around.end(&name);
                 }
+                let end = usize::try_from(reader.buffer_position()).unwrap_or(text.len()).min(text.len());
+                // Behind the last element there may be text of another kind.
+                if around.tags.is_empty() && !text[end..].trim_start().starts_with('<') {
+                    return end;
+                }
             }
             Ok(Event::Eof) => {
                 if !around.tags.is_empty() {
                     let given = "its end before every element was closed".to_string();
                     found.problem(number, "well-formed XML", given);
                 }
-                return;
+                return text.len();
             }
             Ok(_) => {}
         }
