@@ -995,6 +995,57 @@ fn braces_and_tags_in_a_text_are_text() {
 }
 
 #[test]
+fn a_blank_lost_between_two_words_comes_back() {
+    let error = |above: &str, below: &str| {
+        let quoted = "Exception calling \"GetResponse\" with \"0\" argument(s): ";
+        let given = given(format!(
+            "{quoted}\"{above}\n{below}\"\nAt line:1 char:1\n+ FullyQualifiedErrorId : WebException\n"
+        ));
+        match &given.facts[0].statement {
+            Statement::HttpTest { exceptions, .. } => exceptions[0].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let whole = "System.Net.WebException | The underlying connection was closed: Could not establish trust relationship for the SSL/TLS secure channel. | ";
+    let closed = "The underlying connection was closed: Could not establish trust";
+    assert_eq!(error(closed, "relationship for the SSL/TLS secure channel."), whole);
+    // A window of 120 columns, filled.
+    assert_eq!(error(&format!("{closed} r"), "elationship for the SSL/TLS secure channel."), whole);
+    let event = given(
+        "ProviderName : Windows Server Update Services\nId           : 386\nMessage      : Synchronization failed. Reason: The underlying connection was closed: An unexpected error occurred on\n               a send.\n",
+    );
+    let reason = event.facts.iter().find_map(|fact| match &fact.statement {
+        Statement::LogSync { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(reason, Some("The underlying connection was closed: An unexpected error occurred on a send"));
+}
+
+#[test]
+fn an_empty_line_below_each_costs_nothing() {
+    let names = [
+        "services-table.txt",
+        "hotfix-table.txt",
+        "w32tm-english.txt",
+        "sslcert.txt",
+        "certutil-store.txt",
+        "verify-bad.txt",
+        "history.txt",
+        "subscription.txt",
+        "http-test.txt",
+    ];
+    for name in names {
+        let alone = reading(name);
+        let apart = given(text_of(name).replace('\n', "\n\n"));
+        let line = |line: Option<u32>| line.map(|line| line * 2 - 1);
+        let expected: Vec<_> =
+            alone.facts.iter().map(|fact| (line(fact.source.line), &fact.statement)).collect();
+        let said: Vec<_> = apart.facts.iter().map(|fact| (fact.source.line, &fact.statement)).collect();
+        assert_eq!(said, expected, "{name}");
+    }
+}
+
+#[test]
 fn several_outputs_stand_in_one_paste() {
     let names = [
         "services-table.txt",

@@ -14,6 +14,9 @@ use super::{Found, Kind, Statement, collection, line_number, netsh, registry, se
 use crate::evidence::SCHEMA;
 use crate::report::Report;
 
+/// How much is looked at of a document inside a text that is not well formed, in bytes.
+const DAMAGED: usize = 64 * 1024;
+
 /// Whether `head` begins as JSON does. `{GUID}` of a client's log and `[42000]` of a database error do not.
 pub(super) fn recognise(head: &str) -> bool {
     let head = head.trim_start();
@@ -63,7 +66,13 @@ pub(super) fn within(
         }
         Err(error) => {
             let own = |line: &&str| line.trim_start().starts_with(['{', '}', '[', ']', '"', ',']);
-            let size = text.split_inclusive('\n').take_while(own).map(str::len).sum();
+            let mut size = 0;
+            for line in text.split_inclusive('\n').take_while(own) {
+                if size + line.len() > DAMAGED {
+                    break;
+                }
+                size += line.len();
+            }
             ill_formed(&error, &text[..size], first, found);
             size
         }
