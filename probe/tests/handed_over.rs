@@ -522,11 +522,11 @@ mod event_logs {
         let exported = String::from_utf8(fixture("events.csv")).unwrap();
         for (export, first) in [(exported.clone(), 8), (format!("PS C:\\> a | ConvertTo-Csv\n{exported}"), 9)]
         {
-            let alone = given(export.clone());
+            let alone = given(exported.clone());
             let both = given(export + settings);
             assert_eq!(problems(&both), [] as [&str; 0]);
             assert_eq!(events(&both), events(&alone));
-            assert_eq!(steps(&both), steps(&alone));
+            assert_eq!(steps(&both)[0].1, steps(&alone)[0].1);
             assert!(steps(&alone).len() == 1);
             assert_eq!(configuration(&both), [(first + 4, "UseProxy"), (first + 5, "ProxyName")]);
         }

@@ -31,14 +31,37 @@ pub(super) struct Columns {
     order: Option<Order>,
 }
 
-/// The columns of a file that begins as such an export does.
+/// How many lines may stand above the names of an export's columns: prompts, a mail's words.
+const ABOVE: usize = 200;
+
+/// The columns of an export that begins in the first lines of a file.
 pub(super) fn recognise(head: &str) -> Option<Columns> {
-    let above = |line: &str| line.trim().is_empty() || line.starts_with("#TYPE ") || is_prompt(line);
-    let heading = 1 + head.lines().take_while(|line| above(line)).count();
-    let mut lines = head.lines().skip(heading - 1);
-    let first = lines.next()?;
-    let mut lines = lines.filter(|line| !line.trim().is_empty());
-    let order = super::when::order(head);
+    let names = |line: &str| !line.starts_with("#TYPE ") && !is_prompt(line) && !line.contains('|');
+    // Cheap first: the names of an export's columns, or as many of them as the Event Viewer has.
+    let many = |line: &str| {
+        let named = line.contains("ProviderName") || line.contains("Source");
+        [',', ';', '\t'].iter().any(|delimiter| match line.matches(*delimiter).count() {
+            4 => true,
+            count => count >= 3 && named,
+        })
+    };
+    let mut lines = head.lines();
+    for heading in 1..=ABOVE {
+        let line = lines.next()?;
+        let below = || lines.clone().find(|line| !line.trim().is_empty());
+        if many(line)
+            && names(line)
+            && let Some(columns) = columns(head, line, heading as u64, below())
+        {
+            return Some(columns);
+        }
+    }
+    None
+}
+
+/// The columns that `first` names, where `below` is the line that follows it.
+fn columns(head: &str, first: &str, heading: u64, below: Option<&str>) -> Option<Columns> {
+    let order = || super::when::order(head);
     let quoted = first.starts_with('"');
     for delimiter in [b',', b';', b'\t'] {
         let names = fields(first.as_bytes(), delimiter)?;
@@ -50,10 +73,13 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
         };
         let id = of(&["Id", "EventID", "InstanceId"]);
         let provider = of(&["ProviderName", "Source"]);
-        if let (Some(id), Some(provider)) = (id, provider) {
+        let is_record = |line: &str| line.starts_with('"') || line.as_bytes().contains(&delimiter);
+        if let (Some(id), Some(provider)) = (id, provider)
+            && below.is_none_or(is_record)
+        {
             return Some(Columns {
                 delimiter,
-                heading: heading as u64,
+                heading,
                 fields: names.len(),
                 id,
                 provider,
@@ -61,19 +87,19 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
                 message: of(&["Message"]),
                 computer: of(&["MachineName", "Computer"]),
                 quoted,
-                order,
+                order: order(),
             });
         }
         // Level, date, source, number, category, and a message that has no heading.
         if names.len() == 5
-            && let Some(record) = lines.next().and_then(|line| begun(line.as_bytes(), delimiter))
+            && let Some(record) = below.and_then(|line| begun(line.as_bytes(), delimiter))
             && record.len() == 6
             && record[3].trim().parse::<u32>().is_ok()
-            && written(&record[1], Some(order.unwrap_or(Order::Month))).is_some()
+            && written(&record[1], Some(order().unwrap_or(Order::Month))).is_some()
         {
             return Some(Columns {
                 delimiter,
-                heading: heading as u64,
+                heading,
                 fields: 6,
                 id: 3,
                 provider: 2,
@@ -81,7 +107,7 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
                 message: Some(5),
                 computer: None,
                 quoted,
-                order,
+                order: order(),
             });
         }
     }
@@ -137,6 +163,9 @@ pub(super) fn read(blocks: &mut Blocks<'_>, columns: Columns, text: &mut Text<'_
             let bare = line.strip_suffix(b"\n").unwrap_or(line);
             let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
             if here <= columns.heading {
+                if here < columns.heading && bare.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                    rest.line(here - block.line, bare);
+                }
                 continue;
             }
             if pending.open && begins(bare, &columns) {

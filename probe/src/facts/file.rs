@@ -98,7 +98,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
     }
     let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
-    let columns = exported::recognise(&head);
+    let columns = if only_log { None } else { exported::recognise(&head) };
     let order = when::order(&head);
     let mut blocks = decode::Blocks::new(source, wrapping);
     if !plain && document::is_in(&head) {
