@@ -789,6 +789,38 @@ fn a_configuration_in_any_wrapper_says_the_same() {
 }
 
 #[test]
+fn a_configuration_is_read_as_a_dictionary_and_as_one_answer_after_the_other() {
+    let table = given(
+        "\nName                           Value\n----                           -----\nUseProxy                       True\nProxyName                      proxy.example.com\nSslProxyName                   \nMUUrl                          https://sws.update...\n",
+    );
+    let expected = [(4, "UseProxy", "True"), (5, "ProxyName", "proxy.example.com"), (6, "SslProxyName", "")];
+    assert_eq!(config(&table), expected);
+    assert_eq!(table.problems, []);
+    let asked = given(
+        "PS C:\\> $config.UseProxy\nTrue\nPS C:\\> $config.SslProxyName\n\nPS C:\\> $config.ProxyPassword\nGeheim-4\nPS C:\\> $config.ProxyName\nPS C:\\> $config.MUUrl\n",
+    );
+    assert_eq!(config(&asked), [(2, "UseProxy", "True"), (4, "SslProxyName", "")]);
+    assert_eq!(asked.problems, []);
+    assert!(!format!("{asked:?}").contains("Geheim-4"));
+}
+
+#[test]
+fn a_piece_of_iis_configuration_is_read() {
+    let whole = reading("applicationHost.config");
+    let text = text_of("applicationHost.config");
+    let from = text.find("<site name=").unwrap();
+    let piece = &text[from..text.rfind("</site>").unwrap() + 7];
+    let given = given(format!("from applicationHost.config:\n\n            {piece}\n"));
+    let own = |fact: &&wsusprobe::facts::Fact| matches!(&fact.statement, Statement::IisBinding { site, .. } if site == "WSUS Administration");
+    let bindings = |reading: &Reading| {
+        reading.facts.iter().filter(own).map(|fact| fact.statement.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(bindings(&whole).len(), 2);
+    assert_eq!(bindings(&given), bindings(&whole));
+    assert_eq!(given.problems, []);
+}
+
+#[test]
 fn the_servers_own_name_is_kept() {
     let list =
         "WebServiceUrl : http://w:8530/x.asmx\nName          : WSUS01\nVersion       : 6.3.9600.18694\n";

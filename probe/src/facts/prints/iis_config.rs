@@ -27,6 +27,11 @@ const SETTINGS: [(&str, &str); 9] = [
 /// Whether `head` begins as a configuration of IIS does.
 pub(in crate::facts) fn recognise(head: &str) -> bool {
     let rest = head.trim_start();
+    // What people cut out of it.
+    let part = ["<sites>", "<site name=", "<applicationPools>", "<location path="];
+    if part.iter().any(|own| rest.starts_with(own)) {
+        return true;
+    }
     (rest.starts_with("<?xml") || rest.starts_with("<configuration") || rest.starts_with("<!--"))
         && rest.contains("<configuration")
         && ["<system.applicationHost", "\"system.applicationHost\"", "<location ", "<system.webServer"]
@@ -63,7 +68,9 @@ impl Around {
     fn element(&mut self, name: &str, tag: &BytesStart<'_>, line: Option<u32>, found: &mut Found) {
         match name {
             "location" => self.location = attribute(tag, "path").unwrap_or_default(),
-            "site" if self.parent() == "sites" => self.site = attribute(tag, "name").unwrap_or_default(),
+            "site" if matches!(self.parent(), "sites" | "") => {
+                self.site = attribute(tag, "name").unwrap_or_default()
+            }
             "binding" if self.parent() == "bindings" && self.is_in("site") => {
                 let value = |name: &str| attribute(tag, name).unwrap_or_default();
                 let (protocol, information) = (value("protocol"), value("bindingInformation"));
