@@ -845,6 +845,36 @@ fn what_a_mail_quotes_is_read() {
 }
 
 #[test]
+fn what_mail_and_markdown_put_around_a_text_costs_nothing_of_it() {
+    let names = [
+        "config-list.txt",
+        "winhttp-english.txt",
+        "winhttp-german-direct.txt",
+        "service.log",
+        "change.log",
+        "wsyncmgr.log",
+        "wsyncmgr-tagged.log",
+        "u_ex260304.log",
+        "httperr1.log",
+        "events-german.txt",
+        "cipher-suites-table.txt",
+        "port-test.txt",
+        "resolve.txt",
+    ];
+    for name in names {
+        let plain = String::from_utf8(bytes_of(name)).unwrap();
+        let expected = reading(name);
+        assert!(!expected.facts.is_empty());
+        let each = |begin: &str| plain.lines().map(|line| format!("{begin}{line}\n")).collect::<String>();
+        let broken = plain.replace("  ", "\u{a0}\u{a0}");
+        for wrapped in [each("> "), each(">\u{a0}"), each("    "), each("\t"), each("> \t"), broken] {
+            let other = read(&[Input::bytes(name, wrapped.clone())]);
+            assert_eq!(other.facts, expected.facts, "{name} as {wrapped}");
+        }
+    }
+}
+
+#[test]
 fn a_configuration_as_a_table_says_what_to_print() {
     let reading = text(
         "SyncFromMicrosoftUpdate IsReplicaServer MUUrl\n----------------------- --------------- -----\n",

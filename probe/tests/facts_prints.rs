@@ -806,6 +806,38 @@ fn a_configuration_in_any_wrapper_says_the_same() {
 }
 
 #[test]
+fn a_configuration_is_read_as_a_dictionary_and_as_one_answer_after_the_other() {
+    let table = given(
+        "\nName                           Value\n----                           -----\nUseProxy                       True\nProxyName                      proxy.example.com\nSslProxyName                   \nMUUrl                          https://sws.update...\n",
+    );
+    let expected = [(4, "UseProxy", "True"), (5, "ProxyName", "proxy.example.com"), (6, "SslProxyName", "")];
+    assert_eq!(config(&table), expected);
+    assert_eq!(table.problems, []);
+    let asked = given(
+        "PS C:\\> $config.UseProxy\nTrue\nPS C:\\> $config.SslProxyName\n\nPS C:\\> $config.ProxyPassword\nGeheim-4\nPS C:\\> $config.ProxyName\nPS C:\\> $config.MUUrl\n",
+    );
+    assert_eq!(config(&asked), [(2, "UseProxy", "True"), (4, "SslProxyName", "")]);
+    assert_eq!(asked.problems, []);
+    assert!(!format!("{asked:?}").contains("Geheim-4"));
+}
+
+#[test]
+fn a_piece_of_iis_configuration_is_read() {
+    let whole = reading("applicationHost.config");
+    let text = text_of("applicationHost.config");
+    let from = text.find("<site name=").unwrap();
+    let piece = &text[from..text.rfind("</site>").unwrap() + 7];
+    let given = given(format!("from applicationHost.config:\n\n            {piece}\n"));
+    let own = |fact: &&wsusprobe::facts::Fact| matches!(&fact.statement, Statement::IisBinding { site, .. } if site == "WSUS Administration");
+    let bindings = |reading: &Reading| {
+        reading.facts.iter().filter(own).map(|fact| fact.statement.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(bindings(&whole).len(), 2);
+    assert_eq!(bindings(&given), bindings(&whole));
+    assert_eq!(given.problems, []);
+}
+
+#[test]
 fn the_servers_own_name_is_kept() {
     let list =
         "WebServiceUrl : http://w:8530/x.asmx\nName          : WSUS01\nVersion       : 6.3.9600.18694\n";
@@ -944,11 +976,121 @@ fn every_encoding_and_mark_of_a_mail_says_the_same() {
             .iter()
             .any(|end| path.extension().is_some_and(|extension| extension == *end));
         if !is_document {
-            let quoted: String = text.lines().map(|line| format!("> {line}\n")).collect();
-            let other = given(quoted);
-            let said: Vec<_> = other.facts.iter().map(|fact| &fact.statement).collect();
-            assert_eq!(said, expected, "{} quoted", path.display());
+            let each = |begin: &str| text.lines().map(|line| format!("{begin}{line}\n")).collect::<String>();
+            let broken = text.replace("  ", "\u{a0} ");
+            for wrapped in [each("> "), each("    "), each("\t"), broken, format!("```\n{text}```\n")] {
+                let other = given(wrapped.clone());
+                let said: Vec<_> = other.facts.iter().map(|fact| &fact.statement).collect();
+                assert_eq!(said, expected, "{} as {wrapped}", path.display());
+            }
         }
+    }
+}
+
+#[test]
+fn a_document_inside_a_text_says_what_it_says_alone() {
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts");
+    let documents: [(PathBuf, &str); 7] = [
+        (other.join("config.json"), "PS C:\\> $config | ConvertTo-Json\n"),
+        (other.join("config.clixml"), "PS C:\\> Get-Content config.clixml\n"),
+        (other.join("events.xml"), "PS C:\\> wevtutil qe Application\n"),
+        (fixture("applicationHost.config"), "C:\\>type applicationHost.config\n"),
+        (fixture("history.json"), "the history:\n\n"),
+        (fixture("services.json"), "and the services\n"),
+        (fixture("collection.json"), "PS C:\\> type server.json\n"),
+    ];
+    let service =
+        "PS C:\\> Get-Service WsusService | fl Name, Status\n\nName   : WsusService\nStatus : Stopped\n";
+    for (path, above) in documents {
+        let document = std::fs::read_to_string(&path).unwrap();
+        let alone = given(document.clone());
+        assert!(!alone.facts.is_empty());
+        let moved = above.lines().count() as u32;
+        let expected: Vec<_> = alone
+            .facts
+            .iter()
+            .map(|fact| {
+                let part = fact.source.file != "given";
+                let line = fact.source.line.map(|line| if part { line } else { line + moved });
+                (line, &fact.statement)
+            })
+            .collect();
+        let quoted = |text: String| text.lines().map(|line| format!("> {line}\n")).collect::<String>();
+        let text = format!("{above}{}\n{service}", document.trim_end());
+        for text in [text.clone(), quoted(text.clone()), text.replace('\n', "\r\n")] {
+            let inside = given(text);
+            let own = |statement: &Statement| {
+                matches!(statement, Statement::Service { state: ServiceState::Stopped, .. })
+            };
+            let all = inside.facts.iter().map(|fact| (fact.source.line, &fact.statement));
+            let said: Vec<_> = all.collect();
+            let missing: Vec<_> = expected.iter().filter(|fact| !said.contains(fact)).collect();
+            assert!(missing.is_empty(), "{}: {missing:?} not in {said:?}", path.display());
+            assert_eq!(said.len(), expected.len() + 1, "{}: {said:?}", path.display());
+            assert!(inside.facts.iter().any(|fact| own(&fact.statement)), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn braces_and_tags_in_a_text_are_text() {
+    for text in ["{\n", "[\n", "{}\n", "[{}]\n{\"a\": 1}\n", "<Event \n", "{\"UseProxy\": 1\n", "<?xml\n"] {
+        let reading = given(format!("UseProxy : True\n\n{text}\nProxyName : a\n"));
+        let last = 4 + text.lines().count() as u32;
+        assert_eq!(config(&reading).first(), Some(&(1, "UseProxy", "True")), "{text}");
+        assert_eq!(config(&reading).last(), Some(&(last, "ProxyName", "a")), "{text}");
+        assert!(reading.problems.len() <= 1, "{text}: {:?}", reading.problems);
+    }
+}
+
+#[test]
+fn a_blank_lost_between_two_words_comes_back() {
+    let error = |above: &str, below: &str| {
+        let quoted = "Exception calling \"GetResponse\" with \"0\" argument(s): ";
+        let given = given(format!(
+            "{quoted}\"{above}\n{below}\"\nAt line:1 char:1\n+ FullyQualifiedErrorId : WebException\n"
+        ));
+        match &given.facts[0].statement {
+            Statement::HttpTest { exceptions, .. } => exceptions[0].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let whole = "System.Net.WebException | The underlying connection was closed: Could not establish trust relationship for the SSL/TLS secure channel. | ";
+    let closed = "The underlying connection was closed: Could not establish trust";
+    assert_eq!(error(closed, "relationship for the SSL/TLS secure channel."), whole);
+    // A window of 120 columns, filled.
+    assert_eq!(error(&format!("{closed} r"), "elationship for the SSL/TLS secure channel."), whole);
+    let event = given(
+        "ProviderName : Windows Server Update Services\nId           : 386\nMessage      : Synchronization failed. Reason: The underlying connection was closed: An unexpected error occurred on\n               a send.\n",
+    );
+    let reason = event.facts.iter().find_map(|fact| match &fact.statement {
+        Statement::LogSync { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(reason, Some("The underlying connection was closed: An unexpected error occurred on a send"));
+}
+
+#[test]
+fn an_empty_line_below_each_costs_nothing() {
+    let names = [
+        "services-table.txt",
+        "hotfix-table.txt",
+        "w32tm-english.txt",
+        "sslcert.txt",
+        "certutil-store.txt",
+        "verify-bad.txt",
+        "history.txt",
+        "subscription.txt",
+        "http-test.txt",
+    ];
+    for name in names {
+        let alone = reading(name);
+        let apart = given(text_of(name).replace('\n', "\n\n"));
+        let line = |line: Option<u32>| line.map(|line| line * 2 - 1);
+        let expected: Vec<_> =
+            alone.facts.iter().map(|fact| (line(fact.source.line), &fact.statement)).collect();
+        let said: Vec<_> = apart.facts.iter().map(|fact| (fact.source.line, &fact.statement)).collect();
+        assert_eq!(said, expected, "{name}");
     }
 }
 
@@ -993,7 +1135,16 @@ fn no_prefix_of_a_fixture_panics_or_tells_a_secret() {
     }
 }
 
-const REPEATED: [&str; 28] = [
+const REPEATED: [&str; 37] = [
+    "x\n{}\n",
+    "x\n[{},\n",
+    "x\n{\"UseProxy\": \"a\",\n",
+    "x\n{\"UseProxy\": true}\n",
+    "x\n<Event >\n",
+    "x\n<Event ></Event>\n",
+    "x\n<?xml\n",
+    "x\n<configuration>\n",
+    "x\n<!-- -->\n",
     "CertContext[0][0]: dwInfoStatus=0 dwErrorStatus=0\n",
     "================ x 0 ================\n",
     "-----BEGIN CERTIFICATE-----\n",

@@ -52,6 +52,14 @@ fn events(reading: &Reading) -> Vec<(&str, u32, u64)> {
     events.collect()
 }
 
+fn configuration(reading: &Reading) -> Vec<(u32, &str)> {
+    let config = reading.facts.iter().filter_map(|fact| match &fact.statement {
+        Statement::Config { property, .. } => Some((fact.source.line.unwrap(), property.as_str())),
+        _ => None,
+    });
+    config.collect()
+}
+
 fn jumps(reading: &Reading) -> Vec<(Option<u32>, String)> {
     let jumps = reading.facts.iter().filter_map(|fact| match &fact.statement {
         Statement::ClockJump { from } => Some((fact.source.line, from.to_string())),
@@ -505,6 +513,26 @@ mod event_logs {
     }
 
     #[test]
+    fn a_prompt_is_no_heading_and_what_follows_an_export_is_read() {
+        let list = "PS C:\\> Get-WinEvent -MaxEvents 1 | fl TimeCreated,ProviderName,Id,Message\n\nTimeCreated  : 04.03.2026 06:00:14\nProviderName : Windows Server Update Services\nId           : 10022\nMessage      : x\n";
+        let reading = given(list);
+        assert_eq!(problems(&reading), [] as [&str; 0]);
+        assert_eq!(events(&reading), [(WSUS, 10022, 1)]);
+        let settings = "\n\nPS C:\\> $config | fl *\n\nUseProxy  : True\nProxyName : a, \"b\n";
+        let exported = String::from_utf8(fixture("events.csv")).unwrap();
+        for (export, first) in [(exported.clone(), 8), (format!("PS C:\\> a | ConvertTo-Csv\n{exported}"), 9)]
+        {
+            let alone = given(exported.clone());
+            let both = given(export + settings);
+            assert_eq!(problems(&both), [] as [&str; 0]);
+            assert_eq!(events(&both), events(&alone));
+            assert_eq!(steps(&both)[0].1, steps(&alone)[0].1);
+            assert!(steps(&alone).len() == 1);
+            assert_eq!(configuration(&both), [(first + 4, "UseProxy"), (first + 5, "ProxyName")]);
+        }
+    }
+
+    #[test]
     fn what_content_and_the_console_meet_is_no_failure_of_synchronization() {
         let list = |id: u32, message: &str| {
             format!(
@@ -651,6 +679,31 @@ mod logs {
             "#Software: Microsoft Internet Information Services 10.0\n#Fields: date time c-ip\n2026-03-04 05:00:00 x\n",
         );
         assert_eq!(odd.problems.len(), 1);
+    }
+
+    #[test]
+    fn what_follows_a_log_in_the_same_file_is_read() {
+        let settings = "\nPS C:\\> $config | fl *\n\nUseProxy  : True\nProxyName : proxy.example.com\n";
+        for name in ["wsyncmgr-tagged.log", "wsyncmgr.log", "wcm.log", "u_ex260304.log", "httperr1.log"] {
+            let log = String::from_utf8(fixture(name)).unwrap();
+            let lines = log.lines().count() as u32;
+            let alone = given(log.clone());
+            // Before, between and behind its lines.
+            let (head, tail) = log.split_at(log.trim_end().rfind('\n').map_or(0, |end| end + 1));
+            for both in [given(format!("{log}{settings}")), given(format!("{head}{settings}{tail}"))] {
+                assert_eq!(problems(&both), [] as [&str; 0], "{name}");
+                let without =
+                    both.facts.iter().filter(|fact| !matches!(fact.statement, Statement::Config { .. }));
+                assert!(
+                    without.map(|fact| &fact.statement).eq(alone.facts.iter().map(|fact| &fact.statement)),
+                    "{name}"
+                );
+                assert_eq!(configuration(&both).len(), 2, "{name}");
+            }
+            let both = given(format!("{log}{settings}"));
+            assert_eq!(both.kinds[0].1, alone.kinds[0].1, "{name}");
+            assert_eq!(configuration(&both), [(lines + 4, "UseProxy"), (lines + 5, "ProxyName")], "{name}");
+        }
     }
 
     #[test]

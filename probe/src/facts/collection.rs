@@ -15,13 +15,13 @@ pub(super) fn is_one(value: &Value) -> bool {
     value.get(KEY).is_some()
 }
 
-/// Reads a collection that is `text`.
-pub(super) fn read(value: &Value, text: &str, found: &mut Found) {
+/// Reads a collection that is `text` and begins on line `first`.
+pub(super) fn read(value: &Value, text: &str, first: u64, found: &mut Found) {
     const EXPECTED: &str = "a collection of version 1";
     found.kind(Kind::Collection);
     let line_of = |name: &str| {
         let at = text.find(&format!("\"{name}\"")).unwrap_or(0);
-        line_number(1 + memchr::memchr_iter(b'\n', &text.as_bytes()[..at]).count() as u64)
+        line_number(first + memchr::memchr_iter(b'\n', &text.as_bytes()[..at]).count() as u64)
     };
     match value.get(KEY).and_then(Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
@@ -34,7 +34,7 @@ pub(super) fn read(value: &Value, text: &str, found: &mut Found) {
     let collection: Collection = match serde_json::from_str(text) {
         Ok(collection) => collection,
         Err(error) => {
-            let line = u32::try_from(error.line()).ok().filter(|&line| line > 0);
+            let line = line_number(first + (error.line() as u64).max(1) - 1);
             let why = error.to_string();
             let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
             return found.problem(line, EXPECTED, shown(why, 200));

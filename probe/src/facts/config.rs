@@ -2,6 +2,7 @@
 //! reads them from a list, from JSON and from CLIXML.
 
 use super::list::{Item, Page};
+use super::wrapping::is_prompt;
 use super::{Found, Kind, Statement, shown};
 
 /// What a property's value must look like.
@@ -154,6 +155,25 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
         if is_property(&item.name) {
             open.take(found, super::line_number(page.number(item.at)), &item.name, &item.value);
             page.claim(item.at, item.last);
+        }
+    }
+    open.finish(found);
+    asked(page, found);
+}
+
+/// Reads what a prompt answers where somebody asked for one property after the other: `PS C:\> $config.UseProxy`.
+fn asked(page: &mut Page, found: &mut Found) {
+    let mut open = Configuration::default();
+    for at in 1..page.lines.len() {
+        let question = &page.lines[at - 1];
+        let name = question.trim_end().rsplit_once('.').map_or("", |(_, name)| name);
+        if page.claimed[at - 1] || !is_property(name) || !question.contains('$') || !is_prompt(question) {
+            continue;
+        }
+        let answer = page.lines[at].trim().to_string();
+        if !answer.starts_with("PS ") {
+            open.take(found, super::line_number(page.number(at)), name, &answer);
+            page.claim(at - 1, at);
         }
     }
     open.finish(found);

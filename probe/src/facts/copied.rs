@@ -15,7 +15,7 @@ const LINES: usize = 500;
 
 /// Where copied events go.
 pub(super) struct Copied<'a> {
-    events: &'a mut Events,
+    pub(super) events: &'a mut Events,
     order: Option<Order>,
 }
 

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use encoding_rs::{Decoder, Encoding, IBM866, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::wrapping::Wrapping;
+
 /// The largest certificate file in DER.
 const DER: usize = 4 * 1024 * 1024;
 /// How much of a file is looked at to recognise it.
@@ -382,6 +384,12 @@ pub(super) struct Blocks<'a> {
     at_start: bool,
     /// An error that is told once what came before it was handed out.
     trouble: Option<io::Error>,
+    /// How much text is held before it is handed out.
+    size: usize,
+    /// What is undone before lines are handed out.
+    wrapping: Option<Wrapping>,
+    /// A block of which something was undone.
+    undone: Vec<u8>,
 }
 
 /// Some whole lines.
@@ -393,7 +401,8 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    pub(super) fn new(source: Source<'a>) -> Self {
+    /// The lines of `source`, of which `wrapping` is undone; as they are where there is none.
+    pub(super) fn new(source: Source<'a>, wrapping: Option<Wrapping>) -> Self {
         Blocks {
             source,
             buffer: Vec::new(),
@@ -402,7 +411,15 @@ impl<'a> Blocks<'a> {
             skipping: false,
             at_start: true,
             trouble: None,
+            size: BLOCK,
+            wrapping,
+            undone: Vec::new(),
         }
+    }
+
+    /// Hands out up to `size` bytes together, for what is read as a whole.
+    pub(super) fn together(&mut self, size: usize) {
+        self.size = size;
     }
 
     /// The next block; none at the end. An error ends the file, what came before it is kept.
@@ -413,7 +430,7 @@ impl<'a> Blocks<'a> {
             return Err(error);
         }
         let mut ended = false;
-        while self.buffer.len() < BLOCK {
+        while self.buffer.len() < self.size {
             match self.source.more(&mut self.buffer) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -455,7 +472,7 @@ impl<'a> Blocks<'a> {
                     self.skipping = true;
                     self.at_start = false;
                     self.used = self.buffer.len();
-                    return Ok(Some(Block { line, bytes: &self.buffer[..=LONG] }));
+                    return Ok(Some(self.block(line, LONG + 1)));
                 }
             }
         };
@@ -463,7 +480,20 @@ impl<'a> Blocks<'a> {
         self.line += memchr_iter(b'\n', bytes).count() as u64;
         self.at_start = bytes.last() == Some(&b'\n');
         self.used = cut;
-        Ok(Some(Block { line, bytes }))
+        Ok(Some(self.block(line, cut)))
+    }
+
+    /// The first `cut` bytes of the buffer.
+    fn block(&mut self, line: u64, cut: usize) -> Block<'_> {
+        let bytes = &self.buffer[..cut];
+        match &self.wrapping {
+            Some(wrapping) if wrapping.concerns(bytes) => {
+                self.undone.clear();
+                wrapping.undo(bytes, &mut self.undone);
+                Block { line, bytes: &self.undone }
+            }
+            _ => Block { line, bytes },
+        }
     }
 
     /// Whether the last line that was seen has its end.

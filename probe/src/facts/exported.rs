@@ -4,13 +4,12 @@
 use std::io;
 
 use super::decode::{Blocks, LONG, decode_line};
-use super::event::{Entry, Events, matters};
-use super::scan::Scanner;
+use super::event::{Entry, matters};
+use super::text::{Rest, Text};
 use super::when::{Order, written};
+use super::wrapping::is_prompt;
 use super::{Found, Kind, line_number};
 
-/// The most records that are reported as no records.
-const PROBLEMS: usize = 20;
 /// The longest record that is put together from lines, in bytes.
 const RECORD: usize = 256 * 1024;
 
@@ -25,16 +24,44 @@ pub(super) struct Columns {
     time: Option<usize>,
     message: Option<usize>,
     computer: Option<usize>,
+    /// How many lines there are up to the heading.
+    heading: u64,
     /// Every field is in quotes, as PowerShell writes them.
     quoted: bool,
     order: Option<Order>,
 }
 
-/// The columns of a file that begins as such an export does.
+/// How many lines may stand above the names of an export's columns: prompts, a mail's words.
+const ABOVE: usize = 200;
+
+/// The columns of an export that begins in the first lines of a file.
 pub(super) fn recognise(head: &str) -> Option<Columns> {
-    let mut lines = head.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("#TYPE "));
-    let first = lines.next()?;
-    let order = super::when::order(head);
+    let names = |line: &str| !line.starts_with("#TYPE ") && !is_prompt(line) && !line.contains('|');
+    // Cheap first: the names of an export's columns, or as many of them as the Event Viewer has.
+    let many = |line: &str| {
+        let named = line.contains("ProviderName") || line.contains("Source");
+        [',', ';', '\t'].iter().any(|delimiter| match line.matches(*delimiter).count() {
+            4 => true,
+            count => count >= 3 && named,
+        })
+    };
+    let mut lines = head.lines();
+    for heading in 1..=ABOVE {
+        let line = lines.next()?;
+        let below = || lines.clone().find(|line| !line.trim().is_empty());
+        if many(line)
+            && names(line)
+            && let Some(columns) = columns(head, line, heading as u64, below())
+        {
+            return Some(columns);
+        }
+    }
+    None
+}
+
+/// The columns that `first` names, where `below` is the line that follows it.
+fn columns(head: &str, first: &str, heading: u64, below: Option<&str>) -> Option<Columns> {
+    let order = || super::when::order(head);
     let quoted = first.starts_with('"');
     for delimiter in [b',', b';', b'\t'] {
         let names = fields(first.as_bytes(), delimiter)?;
@@ -46,9 +73,13 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
         };
         let id = of(&["Id", "EventID", "InstanceId"]);
         let provider = of(&["ProviderName", "Source"]);
-        if let (Some(id), Some(provider)) = (id, provider) {
+        let is_record = |line: &str| line.starts_with('"') || line.as_bytes().contains(&delimiter);
+        if let (Some(id), Some(provider)) = (id, provider)
+            && below.is_none_or(is_record)
+        {
             return Some(Columns {
                 delimiter,
+                heading,
                 fields: names.len(),
                 id,
                 provider,
@@ -56,18 +87,19 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
                 message: of(&["Message"]),
                 computer: of(&["MachineName", "Computer"]),
                 quoted,
-                order,
+                order: order(),
             });
         }
         // Level, date, source, number, category, and a message that has no heading.
         if names.len() == 5
-            && let Some(record) = lines.clone().next().and_then(|line| begun(line.as_bytes(), delimiter))
+            && let Some(record) = below.and_then(|line| begun(line.as_bytes(), delimiter))
             && record.len() == 6
             && record[3].trim().parse::<u32>().is_ok()
-            && written(&record[1], Some(order.unwrap_or(Order::Month))).is_some()
+            && written(&record[1], Some(order().unwrap_or(Order::Month))).is_some()
         {
             return Some(Columns {
                 delimiter,
+                heading,
                 fields: 6,
                 id: 3,
                 provider: 2,
@@ -75,7 +107,7 @@ pub(super) fn recognise(head: &str) -> Option<Columns> {
                 message: Some(5),
                 computer: None,
                 quoted,
-                order,
+                order: order(),
             });
         }
     }
@@ -112,17 +144,11 @@ struct Pending {
     over: bool,
 }
 
-/// Reads an export to its end.
-pub(super) fn read(
-    blocks: &mut Blocks<'_>,
-    columns: Columns,
-    scanner: &mut Scanner,
-    events: &mut Events,
-    found: &mut Found,
-) -> io::Result<()> {
-    found.kind(Kind::Events);
+/// Reads an export to its end; `text` reads what is no record.
+pub(super) fn read(blocks: &mut Blocks<'_>, columns: Columns, text: &mut Text<'_>) -> io::Result<()> {
+    text.found.kind(Kind::Events);
     let mut pending = Pending::default();
-    let mut heading = true;
+    let mut rest = Rest::default();
     let mut result = Ok(());
     loop {
         let block = match blocks.next() {
@@ -136,14 +162,15 @@ pub(super) fn read(
         for (here, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
             let bare = line.strip_suffix(b"\n").unwrap_or(line);
             let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-            if heading {
-                // The first line that is no comment.
-                heading = bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ");
+            if here <= columns.heading {
+                if here < columns.heading && bare.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                    rest.line(here - block.line, bare);
+                }
                 continue;
             }
             if pending.open && begins(bare, &columns) {
                 // A quote that nobody closed: what began there is lost, what begins here is not.
-                lost(&pending, found);
+                lost(&pending, text.found);
                 pending = Pending::default();
             }
             if pending.over {
@@ -151,6 +178,14 @@ pub(super) fn read(
             }
             if !pending.open {
                 if bare.iter().all(u8::is_ascii_whitespace) || bare.starts_with(b"#TYPE ") {
+                    continue;
+                }
+                let may_begin = match columns.quoted {
+                    true => bare.starts_with(b"\""),
+                    false => memchr::memchr(columns.delimiter, bare).is_some(),
+                };
+                if !may_begin {
+                    rest.line(here - block.line, bare);
                     continue;
                 }
                 pending = Pending { line: here, ..Pending::default() };
@@ -161,12 +196,16 @@ pub(super) fn read(
             pending.open ^= open(bare);
             pending.over = pending.bytes.len() > RECORD && pending.open;
             if !pending.open {
-                record(&pending, &columns, scanner, events, found);
+                let is_one = record(&pending, &columns, text);
+                if !is_one && pending.line == here {
+                    rest.line(here - block.line, bare);
+                }
             }
         }
+        rest.hand_over(block.line, text);
     }
     if pending.open {
-        lost(&pending, found);
+        lost(&pending, text.found);
     }
     result
 }
@@ -201,26 +240,22 @@ fn lost(pending: &Pending, found: &mut Found) {
     );
 }
 
-fn record(
-    pending: &Pending,
-    columns: &Columns,
-    scanner: &mut Scanner,
-    events: &mut Events,
-    found: &mut Found,
-) {
-    let Some(values) = fields(&pending.bytes, columns.delimiter) else { return };
+/// Takes a record; whether it is one.
+fn record(pending: &Pending, columns: &Columns, text: &mut Text<'_>) -> bool {
+    let Some(values) = fields(&pending.bytes, columns.delimiter) else { return false };
     let get = |at: Option<usize>| at.and_then(|at| values.get(at)).map_or("", |value| value.trim());
     let Ok(id) = get(Some(columns.id)).parse::<u32>() else {
-        let expected = format!("a record of {} fields with an event's number", columns.fields);
-        let why = format!("one of {} fields", values.len());
-        if found.problems.len() >= PROBLEMS {
-            return;
+        // What has other fields is no record, and another reader's.
+        if values.len() == columns.fields && text.found.problems.is_empty() {
+            let expected = "a record with an event's number";
+            let why = format!("one of {} fields without it", values.len());
+            text.found.problem(line_number(pending.line), expected, why);
         }
-        return found.problem(line_number(pending.line), &expected, why);
+        return false;
     };
     let provider = get(Some(columns.provider));
     if !matters(provider) {
-        return;
+        return true;
     }
     let entry = Entry {
         line: pending.line,
@@ -231,5 +266,6 @@ fn record(
         text: get(columns.message).to_string(),
         named: Vec::new(),
     };
-    events.take(entry, scanner);
+    text.events.events.take(entry, text.scanner);
+    true
 }

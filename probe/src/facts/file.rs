@@ -4,9 +4,11 @@ use std::io::Read;
 
 use super::copied::Copied;
 use super::event::Events;
+use super::text::Text;
+use super::wrapping::Wrapping;
 use super::{
-    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
-    json, line_number, log, manager, prints, scan, shown, text, trouble, when, xml,
+    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, document, exported, gpresult, iis,
+    is_config_line, json, line_number, log, manager, prints, scan, shown, trouble, when, xml,
 };
 use crate::report::Report;
 
@@ -33,7 +35,12 @@ fn beginning(
 }
 
 /// Reads a file that is one document, of JSON or XML; says whether it is one.
-fn document(source: &mut decode::Source<'_>, head: &str, found: &mut Found, saved: &mut Vec<Report>) -> bool {
+fn whole_document(
+    source: &mut decode::Source<'_>,
+    head: &str,
+    found: &mut Found,
+    saved: &mut Vec<Report>,
+) -> bool {
     let (mut scanner, mut events) = (scan::Scanner::default(), Events::default());
     let (is_json, is_xml) = (json::recognise(head), xml::recognise(head));
     if gpresult::recognise(head) {
@@ -53,7 +60,9 @@ fn document(source: &mut decode::Source<'_>, head: &str, found: &mut Found, save
     } else if is_json || is_xml || prints::is_iis_config(head) {
         match source.whole(DOCUMENT) {
             Ok(Some(text)) if is_json => json::read(&text, found, saved, &mut scanner),
-            Ok(Some(text)) if prints::is_iis_config(head) => prints::iis_config(&text, found),
+            Ok(Some(text)) if prints::is_iis_config(head) => {
+                prints::iis_config(&text, 1, found);
+            }
             Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
             Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),
@@ -82,10 +91,15 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         Ok(decode::Sniffed::Binary(what)) => return found.problem(None, EXPECTED, what.into()),
         Err(error) => return found.problem(None, READABLE, trouble(&error)),
     };
-    if document(&mut source, &head, found, saved) {
+    if whole_document(&mut source, &head, found, saved) {
         return;
     }
     let (mut scanner, mut events) = (scan::Scanner::default(), Events::default());
+    // A log of its own is read as it is; of everything else what lies around it is undone first.
+    let plain = iis::recognise(&head)
+        || log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
+    let wrapping = (!plain).then(|| Wrapping::of(&head));
+    let head = wrapping.iter().fold(head, |head, wrapping| wrapping.undone(head));
     // A client's log says nothing about the server: its name is all there is to know, however long it is.
     let mut lines = head.lines().filter(|line| !line.trim().is_empty());
     if let Some(log) = lines.next().and_then(scan::client_log)
@@ -96,21 +110,26 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
     }
     let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
-    let columns = exported::recognise(&head);
+    let columns = if only_log { None } else { exported::recognise(&head) };
     let order = when::order(&head);
-    let mut blocks = decode::Blocks::new(source);
+    let mut blocks = decode::Blocks::new(source, wrapping);
+    if !plain && document::is_in(&head) {
+        blocks.together(DOCUMENT);
+    }
+    let mut text = Text::new(&mut scanner, Copied::new(&mut events, order), found, saved);
     let result = if iis::recognise(&head) {
-        iis::read(&mut blocks, found)
+        iis::read(&mut blocks, &mut text)
     } else if manager::recognise(&head) {
-        manager::read(&mut blocks, &mut scanner, found)
+        manager::read(&mut blocks, &mut text)
     } else if let Some(columns) = columns {
-        exported::read(&mut blocks, columns, &mut scanner, &mut events, found)
+        exported::read(&mut blocks, columns, &mut text)
     } else if only_log {
-        scanner.only_changes = log::only_changes(&head);
-        log::read(&mut blocks, &mut scanner)
+        text.scanner.only_changes = log::only_changes(&head);
+        log::read(&mut blocks, text.scanner)
     } else {
-        text::read(&mut blocks, &mut scanner, &mut Copied::new(&mut events, order), found)
+        text.read(&mut blocks)
     };
+    text.finish(blocks.ends_in_line());
     let lines = blocks.lines();
     scanner.finish(lines, found);
     events.finish(found);

@@ -7,6 +7,7 @@ use std::io;
 use jiff::Timestamp;
 
 use super::decode::{Blocks, decode_line};
+use super::text::{Rest, Text};
 use super::when::{Clock, When};
 use super::{Found, Kind, Statement, line_number, shown};
 
@@ -84,22 +85,28 @@ pub(super) struct Answers {
     last: (Vec<u8>, Option<Timestamp>),
 }
 
-/// Reads such a log to its end.
-pub(super) fn read(blocks: &mut Blocks<'_>, found: &mut Found) -> io::Result<()> {
-    found.kind(Kind::WebLog);
+/// Reads such a log to its end. A line of it begins with a date or is a comment; `text` reads the others.
+pub(super) fn read(blocks: &mut Blocks<'_>, text: &mut Text<'_>) -> io::Result<()> {
+    text.found.kind(Kind::WebLog);
     let mut answers = Answers::default();
+    let mut rest = Rest::default();
     let result = loop {
         match blocks.next() {
             Ok(Some(block)) => {
                 for (number, line) in (block.line..).zip(block.bytes.split_inclusive(|&byte| byte == b'\n')) {
-                    answers.line(number, line);
+                    if line.first().is_none_or(|first| matches!(first, b'#' | b'0'..=b'9')) {
+                        answers.line(number, line);
+                    } else if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                        rest.line(number - block.line, line);
+                    }
                 }
+                rest.hand_over(block.line, text);
             }
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         }
     };
-    answers.finish(found);
+    answers.finish(text.found);
     result
 }
 

@@ -14,6 +14,9 @@ use super::{Found, Kind, Statement, collection, line_number, netsh, registry, se
 use crate::evidence::SCHEMA;
 use crate::report::Report;
 
+/// How much is looked at of a document inside a text that is not well formed, in bytes.
+const DAMAGED: usize = 64 * 1024;
+
 /// Whether `head` begins as JSON does. `{GUID}` of a client's log and `[42000]` of a database error do not.
 pub(super) fn recognise(head: &str) -> bool {
     let head = head.trim_start();
@@ -32,30 +35,10 @@ pub(super) fn recognise(head: &str) -> bool {
 pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>, scanner: &mut Scanner) {
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
-        Err(error) => {
-            // The parser's words name no content. What stands before the fault is still worth having.
-            let line = u32::try_from(error.line()).ok().filter(|&line| line > 0);
-            let why = error.to_string();
-            let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
-            found.problem(line, "well-formed JSON", shown(why, 200));
-            salvage(text, found);
-            return;
-        }
+        Err(error) => return ill_formed(&error, text, 1, found),
     };
-    if value.get("schema").is_some() && value.get("observations").is_some() {
-        report(value, text, found, saved);
-        return;
-    }
-    if collection::is_one(&value) {
-        return collection::read(&value, text, found);
-    }
-    let mut lines = Lines { text, passed: Vec::new() };
     let before = found.facts.len() + found.problems.len();
-    let mut state = (Suites::default(), Prints::default());
-    walk(&value, &mut lines, found, &mut state);
-    let (mut suites, prints) = state;
-    suites.finish(found);
-    prints.finish(found, scanner);
+    take(value, text, 1, found, saved, scanner);
     if found.facts.len() + found.problems.len() == before && found.kind.is_none() {
         let expected =
             "a WSUS configuration, an object that a reader knows, a collection or a saved report as JSON";
@@ -63,9 +46,84 @@ pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>, scann
     }
 }
 
-fn report(value: Value, text: &str, found: &mut Found, saved: &mut Vec<Report>) {
+/// Reads a JSON document with which `text` begins on line `first` of its file; how long it is, and none where nothing in
+/// it is known.
+pub(super) fn within(
+    text: &str,
+    first: u64,
+    found: &mut Found,
+    saved: &mut Vec<Report>,
+    scanner: &mut Scanner,
+) -> Option<usize> {
+    let (facts, problems, reports) = (found.facts.len(), found.problems.len(), saved.len());
+    let parts = found.parts.len();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let size = match values.next()? {
+        Ok(value) => {
+            let size = values.byte_offset();
+            take(value, &text[..size], first, found, saved, scanner);
+            size
+        }
+        Err(error) => {
+            let own = |line: &&str| line.trim_start().starts_with(['{', '}', '[', ']', '"', ',']);
+            let mut size = 0;
+            for line in text.split_inclusive('\n').take_while(own) {
+                if size + line.len() > DAMAGED {
+                    break;
+                }
+                size += line.len();
+            }
+            ill_formed(&error, &text[..size], first, found);
+            size
+        }
+    };
+    let known = (facts, reports, parts) != (found.facts.len(), saved.len(), found.parts.len());
+    if !known {
+        found.problems.truncate(problems);
+    }
+    known.then_some(size)
+}
+
+/// States why a document that begins on line `first` cannot be parsed.
+fn ill_formed(error: &serde_json::Error, text: &str, first: u64, found: &mut Found) {
+    // The parser's words name no content. What stands before the fault is still worth having.
+    let why = error.to_string();
+    let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
+    found.problem(line_of(error, first), "well-formed JSON", shown(why, 200));
+    salvage(text, first, found);
+}
+
+/// The line of an error in a document that begins on line `first`.
+fn line_of(error: &serde_json::Error, first: u64) -> Option<u32> {
+    let line = error.line() as u64;
+    (line > 0).then(|| line_number(first + line - 1)).flatten()
+}
+
+fn take(
+    value: Value,
+    text: &str,
+    first: u64,
+    found: &mut Found,
+    saved: &mut Vec<Report>,
+    scanner: &mut Scanner,
+) {
+    if value.get("schema").is_some() && value.get("observations").is_some() {
+        return report(value, text, first, found, saved);
+    }
+    if collection::is_one(&value) {
+        return collection::read(&value, text, first, found);
+    }
+    let mut lines = Lines { text, first, passed: Vec::new() };
+    let mut state = (Suites::default(), Prints::default());
+    walk(&value, &mut lines, found, &mut state);
+    let (mut suites, prints) = state;
+    suites.finish(found);
+    prints.finish(found, scanner);
+}
+
+fn report(value: Value, text: &str, first: u64, found: &mut Found, saved: &mut Vec<Report>) {
     found.kind(Kind::Saved);
-    let at = text.find("\"schema\"").map_or(1, |at| 1 + text[..at].matches('\n').count() as u64);
+    let at = text.find("\"schema\"").map_or(first, |at| first + text[..at].matches('\n').count() as u64);
     match value.get("schema").and_then(Value::as_u64) {
         Some(schema) if schema > u64::from(SCHEMA) => {
             let found_schema = format!("schema {schema}, which a newer version of this program wrote");
@@ -81,10 +139,9 @@ fn report(value: Value, text: &str, found: &mut Found, saved: &mut Vec<Report>) 
     match serde_json::from_str::<Report>(text) {
         Ok(report) => saved.push(report),
         Err(error) => {
-            let line = u32::try_from(error.line()).ok().filter(|&line| line > 0);
             let why = error.to_string();
             let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
-            found.problem(line, "a saved report of schema 1", shown(why, 200));
+            found.problem(line_of(&error, first), "a saved report of schema 1", shown(why, 200));
         }
     }
 }
@@ -109,6 +166,8 @@ const TELLING: [&str; 13] = [
 /// Finds the lines of names in the order in which they come.
 struct Lines<'a> {
     text: &'a str,
+    /// The line on which it begins.
+    first: u64,
     /// Every name as far as it was found: where its last mention ends, and on which line.
     passed: Vec<(&'static str, usize, u64)>,
 }
@@ -119,7 +178,7 @@ impl Lines<'_> {
         let known = match self.passed.iter().position(|(known, ..)| *known == name) {
             Some(known) => known,
             None => {
-                self.passed.push((name, 0, 1));
+                self.passed.push((name, 0, self.first));
                 self.passed.len() - 1
             }
         };
@@ -216,7 +275,7 @@ fn version(value: &Value) -> Option<String> {
 }
 
 /// Properties, and names of cipher suites, of a document that is not well formed.
-fn salvage(text: &str, found: &mut Found) {
+fn salvage(text: &str, first: u64, found: &mut Found) {
     static SUITE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r#"(?i)"Name"\s*:\s*"((?:TLS|SSL)_\w{2,100})""#).expect("fixed pattern"));
     let mut suites = Suites::default();
@@ -232,7 +291,7 @@ fn salvage(text: &str, found: &mut Found) {
         Regex::new(&pattern).expect("fixed pattern")
     });
     let mut open = Configuration::default();
-    let (mut from, mut line) = (0, 1);
+    let (mut from, mut line) = (0, first);
     for pair in PAIR.captures_iter(text) {
         let Some(whole) = pair.get(0) else { continue };
         line += text[from..whole.start()].matches('\n').count() as u64;

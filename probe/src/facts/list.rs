@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::decode::LONG;
+use super::scan::Scanner;
 
 /// Some lines of a file, and which of them a reader has understood.
 pub(super) struct Page {
@@ -14,6 +15,8 @@ pub(super) struct Page {
     pub(super) lines: Vec<String>,
     /// Lines that need no further look.
     pub(super) claimed: Vec<bool>,
+    /// How far the lines are apart in the file: mail puts an empty one below each.
+    step: u64,
     /// The indices of lines that are longer than what is kept of them.
     pub(super) over: Vec<usize>,
 }
@@ -29,21 +32,29 @@ impl Page {
                     over.push(at);
                 }
                 let line = &line[..line.len().min(LONG)];
-                unquoted(super::decode::decode_line(line).trim_end_matches('\r')).to_string()
+                super::decode::decode_line(line).trim_end_matches('\r').to_string()
             })
             .collect();
         if bytes.last() == Some(&b'\n') {
             lines.pop();
         }
-        uncomment(&mut lines);
-        undent(&mut lines);
+        let (mut first, mut step) = (first, 1);
+        if let Some(odd) = doubled(&lines) {
+            let mut at = 0;
+            lines.retain(|_| {
+                at += 1;
+                (at - 1) % 2 == odd
+            });
+            over = over.into_iter().filter(|at| at % 2 == odd).map(|at| at / 2).collect();
+            (first, step) = (first + odd as u64, 2);
+        }
         let claimed = vec![false; lines.len()];
-        Page { first, lines, claimed, over }
+        Page { first, lines, claimed, step, over }
     }
 
     /// The number of a line by its index.
     pub(super) fn number(&self, index: usize) -> u64 {
-        self.first + index as u64
+        self.first + index as u64 * self.step
     }
 
     pub(super) fn claim(&mut self, from: usize, to: usize) {
@@ -51,57 +62,30 @@ impl Page {
     }
 }
 
-/// Takes the mark of a comment from a text that is one as a whole. A single line of that kind stays what it is: it is not
-/// in effect.
-fn uncomment(lines: &mut [String]) {
-    const MARKS: [&str; 7] = ["# ", "// ", "; ", "REM ", "rem ", "' ", "<!-- "];
-    let held = |line: &&String| !line.trim().is_empty();
-    let all = lines.iter().filter(held).count();
-    if all < 2 {
-        return;
-    }
-    for mark in MARKS {
-        let bare = mark.trim_end();
-        let marked = |line: &&String| line.starts_with(mark) || line.as_str() == bare;
-        if lines.iter().filter(held).all(|line| marked(&line)) {
-            for line in lines.iter_mut().filter(|line| line.starts_with(bare)) {
-                let rest = line.strip_prefix(mark).unwrap_or_default();
-                *line = rest.strip_suffix(" -->").unwrap_or(rest).to_string();
-            }
-            return;
-        }
-    }
+/// Which lines of a text hold something where every second one is empty: those at even indices (0), or the others (1).
+fn doubled(lines: &[String]) -> Option<usize> {
+    let held = |line: &String| !line.trim().is_empty();
+    let odd = lines.iter().position(held)? % 2;
+    let count = lines.iter().filter(|line| held(line)).count();
+    // Blocks of one line may stand apart by themselves; a list, a table or a log has more lines than that.
+    let alone = lines.iter().skip(1 - odd).step_by(2).any(held);
+    let runs = lines.iter().skip(odd).step_by(2).collect::<Vec<_>>();
+    let together = runs.windows(2).filter(|pair| pair.iter().all(|line| held(line))).count();
+    (!alone && count >= 3 && together * 2 >= count).then_some(odd)
 }
 
-/// Moves a log that was pasted with its margin back to it: entries are told by where they begin.
-fn undent(lines: &mut [String]) {
-    let blank = |line: &&String| line.trim().is_empty();
-    let first = lines.iter().find(|line| !blank(line));
-    if !first.is_some_and(|line| line.starts_with([' ', '\t']) && super::scan::is_header(line.trim_start())) {
-        return;
-    }
-    let margin = |line: &String| line.len() - line.trim_start_matches([' ', '\t']).len();
-    let common = lines.iter().filter(|line| !blank(line)).map(margin).min().unwrap_or(0);
-    if common > 0 {
-        for line in lines.iter_mut() {
-            let from = common.min(line.len());
-            *line = line.get(from..).unwrap_or_default().to_string();
-        }
-    }
+/// Whether a console broke a line between two words and left out their blank: where it cuts words it fills its width,
+/// which is a round number, or one less, and that of the next line too.
+pub(super) fn between_words(line: &str, next: &str) -> bool {
+    let (width, below) = (line.chars().count(), next.chars().count());
+    !matches!(width % 20, 0 | 19) && width != below && line.trim().contains(' ')
 }
 
-/// A line without the marks that mail programs put before what they quote.
-fn unquoted(line: &str) -> &str {
-    let rest = line.trim_start_matches('>');
-    match line.len() - rest.len() {
-        0 => line,
-        // `> > Name : value` is quoted twice; more than a few are no marks.
-        1..=4 => {
-            let rest = rest.strip_prefix(' ').unwrap_or(rest);
-            if rest.starts_with('>') { unquoted(rest) } else { rest }
-        }
-        _ => line,
-    }
+/// Whether the words of a failure are whole only where nothing stands between two parts of a text.
+fn is_one_word(above: &str, below: &str) -> bool {
+    above.len() + below.len() < 4000
+        && Scanner::knows(&format!("{above}{below}"))
+        && !Scanner::knows(&format!("{above} {below}"))
 }
 
 /// One property of a list.
@@ -136,9 +120,14 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         if let (Some(column), Some(item)) = (open, items.last_mut())
             && indent >= column
         {
-            // PowerShell cuts at the console's width, in the middle of a word.
+            // PowerShell cuts at the console's width, in the middle of a word or, by language, between two.
             if item.value.len() < LONG {
-                item.value.push_str(&line[column..]);
+                let rest = &line[column..];
+                let prose = item.value.contains(' ') && !item.value.ends_with(' ') && !rest.starts_with(' ');
+                if prose && between_words(&page.lines[at - 1], line) && !is_one_word(&item.value, rest) {
+                    item.value.push(' ');
+                }
+                item.value.push_str(rest);
             }
             item.last = at;
             continue;

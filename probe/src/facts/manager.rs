@@ -8,11 +8,12 @@ use std::sync::LazyLock;
 use jiff::civil::DateTime;
 use regex::Regex;
 
+use super::Kind;
 use super::decode::Blocks;
 use super::list::Page;
 use super::scan::Scanner;
+use super::text::{Rest, Text};
 use super::when::{Order, When, written};
-use super::{Found, Kind};
 
 /// The most lines that one entry may have.
 const LINES: usize = 500;
@@ -51,18 +52,19 @@ pub(super) fn recognise(head: &str) -> bool {
     known > 0 && (first && known * 20 >= all || known * 2 >= all)
 }
 
-/// Reads a log to its end.
-pub(super) fn read(blocks: &mut Blocks<'_>, scanner: &mut Scanner, found: &mut Found) -> io::Result<()> {
-    found.kind(Kind::ManagerLog);
+/// Reads a log to its end; `text` reads what is none of its lines.
+pub(super) fn read(blocks: &mut Blocks<'_>, text: &mut Text<'_>) -> io::Result<()> {
+    text.found.kind(Kind::ManagerLog);
+    let mut rest = Rest::default();
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
-        lines(&mut page, None, scanner);
-        let rest: Vec<usize> = (0..page.lines.len())
-            .filter(|&at| !page.claimed[at] && !page.lines[at].trim().is_empty())
-            .collect();
-        for at in rest {
-            scanner.text_entry(page.number(at), &page.lines[at]);
+        lines(&mut page, None, text.scanner);
+        for (at, line) in (0..).zip(&page.lines) {
+            if !page.claimed[at] && !line.trim().is_empty() {
+                rest.line(at as u64, line.as_bytes());
+            }
         }
+        rest.hand_over(block.line, text);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod config;
 mod container;
 mod copied;
 mod decode;
+mod document;
 mod event;
 #[cfg(feature = "evtx")]
 mod evtx;
@@ -37,6 +38,7 @@ mod suites;
 mod text;
 mod view;
 mod when;
+mod wrapping;
 mod xml;
 
 use crate::evidence::escape;

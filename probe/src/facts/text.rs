@@ -4,39 +4,90 @@
 use std::io;
 
 use super::copied::Copied;
-use super::decode::Blocks;
+use super::decode::{Block, Blocks, decode_line};
 use super::list::{self, Page};
 use super::prints::Prints;
 use super::registry::Registry;
 use super::scan::{self, Scanner};
 use super::suites::Suites;
-use super::{Found, config, manager, netsh, nettest, powershell, resolve, server};
+use super::{Found, config, document, manager, netsh, nettest, powershell, resolve, server};
+use crate::report::Report;
 
-/// Reads a text to its end.
-pub(super) fn read(
-    blocks: &mut Blocks<'_>,
-    scanner: &mut Scanner,
-    events: &mut Copied<'_>,
-    found: &mut Found,
-) -> io::Result<()> {
-    let mut state = (Registry::default(), Suites::default(), Prints::default());
-    let result = pages(blocks, scanner, events, found, &mut state);
-    let (mut registry, mut suites, prints) = state;
-    registry.finish(blocks.ends_in_line(), found);
-    suites.finish(found);
-    prints.finish(found, scanner);
-    result
+/// Reads what people paste, a block of lines at a time.
+pub(super) struct Text<'a> {
+    pub(super) scanner: &'a mut Scanner,
+    pub(super) events: Copied<'a>,
+    pub(super) found: &'a mut Found,
+    saved: &'a mut Vec<Report>,
+    registry: Registry,
+    suites: Suites,
+    prints: Prints,
+    /// How many pairs of lines were looked at together.
+    pairs: usize,
 }
 
-fn pages(
-    blocks: &mut Blocks<'_>,
-    scanner: &mut Scanner,
-    events: &mut Copied<'_>,
-    found: &mut Found,
-    (registry, suites, prints): &mut (Registry, Suites, Prints),
-) -> io::Result<()> {
-    let mut pairs = 0;
-    while let Some(block) = blocks.next()? {
+impl<'a> Text<'a> {
+    pub(super) fn new(
+        scanner: &'a mut Scanner,
+        events: Copied<'a>,
+        found: &'a mut Found,
+        saved: &'a mut Vec<Report>,
+    ) -> Self {
+        let (registry, suites, prints) = Default::default();
+        Text { scanner, events, found, saved, registry, suites, prints, pairs: 0 }
+    }
+
+    /// Reads a text to its end.
+    pub(super) fn read(&mut self, blocks: &mut Blocks<'_>) -> io::Result<()> {
+        while let Some(block) = blocks.next()? {
+            self.block(&block);
+        }
+        Ok(())
+    }
+
+    /// Hands over what had to wait; `whole` where the last line has its end.
+    pub(super) fn finish(self, whole: bool) {
+        let Text { scanner, found, mut registry, mut suites, prints, .. } = self;
+        registry.finish(whole, found);
+        suites.finish(found);
+        prints.finish(found, scanner);
+    }
+
+    /// Reads a block: what lies between documents, and these as they are read in files of their own.
+    pub(super) fn block(&mut self, block: &Block<'_>) {
+        if !document::may_begin(block.bytes) {
+            return self.page(block);
+        }
+        let text = decode_line(block.bytes);
+        let (mut from, mut line) = (0, block.line);
+        let mut documents = document::Search::new(&text);
+        while let Some(at) = documents.next() {
+            let begins = line + newlines(&text[from..at]);
+            let (before, kind) = (self.found.facts.len(), self.found.kind.take());
+            let (found, saved, events) = (&mut *self.found, &mut *self.saved, &mut *self.events.events);
+            let taken = document::read(&text[at..], begins, found, saved, self.scanner, events);
+            // What stands above comes first, and is read as one where it turns out to be no document.
+            let own = self.found.facts.split_off(before);
+            let own_kind = std::mem::replace(&mut self.found.kind, kind);
+            let Some(size) = taken else { continue };
+            self.page(&Block { line, bytes: text[from..at].as_bytes() });
+            self.found.facts.extend(own);
+            self.found.kind = self.found.kind.or(own_kind);
+            let end = text[at + size..].find('\n').map_or(text.len(), |end| at + size + end + 1);
+            line = begins + newlines(&text[at..end]);
+            from = end;
+            documents.pass(end);
+        }
+        if from < text.len() {
+            self.page(&Block { line, bytes: text[from..].as_bytes() });
+        }
+    }
+
+    fn page(&mut self, block: &Block<'_>) {
+        if block.bytes.is_empty() {
+            return;
+        }
+        let Text { scanner, events, found, registry, suites, prints, pairs, .. } = self;
         let mut page = Page::new(block.line, block.bytes);
         let items = list::items(&page);
         registry.read(&mut page, found);
@@ -54,7 +105,7 @@ fn pages(
         prints.read(&mut page, &items, found);
         manager::lines(&mut page, events.order(), scanner);
         entries(&page, scanner);
-        broken(&page, scanner, &mut pairs);
+        broken(&page, scanner, pairs);
         // A value that the console's width has cut in two.
         for item in items.iter().filter(|item| item.last > item.at && !page.claimed[item.at]) {
             let apart = page.lines[item.at..=item.last].join("\n");
@@ -63,7 +114,39 @@ fn pages(
             }
         }
     }
-    Ok(())
+}
+
+fn newlines(text: &str) -> u64 {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
+}
+
+/// The lines of a block that the reader of a log has no use for, at their places.
+#[derive(Default)]
+pub(super) struct Rest {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Rest {
+    /// Keeps a line that stands `at` lines below the block's first.
+    pub(super) fn line(&mut self, at: u64, line: &[u8]) {
+        let above = usize::try_from(at.saturating_sub(self.lines)).unwrap_or(0);
+        self.bytes.resize(self.bytes.len() + above, b'\n');
+        self.bytes.extend_from_slice(line);
+        if line.last() != Some(&b'\n') {
+            self.bytes.push(b'\n');
+        }
+        self.lines = at + 1;
+    }
+
+    /// Has them read, where there are any.
+    pub(super) fn hand_over(&mut self, first: u64, text: &mut Text<'_>) {
+        if !self.bytes.is_empty() {
+            text.block(&Block { line: first, bytes: &self.bytes });
+            self.bytes.clear();
+        }
+        self.lines = 0;
+    }
 }
 
 /// Splits what is left into entries: a line, and the lines below it that belong to it.

@@ -53,15 +53,49 @@ struct Open {
 
 /// Reads an XML document; `whole` where it is all of it.
 pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Scanner, log: &mut Events) {
+    let before = found.facts.len() + found.problems.len();
+    let (_, known) = take(text, 1, whole, found, scanner, log);
+    if found.facts.len() + found.problems.len() == before && !known {
+        let expected = "a WSUS configuration, events or gpresult's report as XML";
+        found.problem(None, expected, "XML of another kind".into());
+    }
+}
+
+/// Reads a document, or one event behind the other, with which `text` begins on line `first` of its file; how long it is,
+/// and none where nothing in it is known.
+pub(super) fn within(
+    text: &str,
+    first: u64,
+    found: &mut Found,
+    scanner: &mut Scanner,
+    log: &mut Events,
+) -> Option<usize> {
+    let (before, problems) = (found.facts.len(), found.problems.len());
+    let (size, known) = take(text, first, true, found, scanner, log);
+    if found.facts.len() == before && !known {
+        found.problems.truncate(problems);
+        return None;
+    }
+    Some(size)
+}
+
+fn take(
+    text: &str,
+    first: u64,
+    whole: bool,
+    found: &mut Found,
+    scanner: &mut Scanner,
+    log: &mut Events,
+) -> (usize, bool) {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
-    let mut place = Place { text, at: 0, line: 1 };
+    let mut place = Place { text, at: 0, line: first };
+    let mut size = text.len();
     let mut stack: Vec<Open> = Vec::new();
     let mut open = Configuration::default();
     let mut event: Option<Entry> = None;
     let mut objects = Objects::default();
     let mut report = Report::default();
-    let before = found.facts.len() + found.problems.len();
     let (mut clixml, mut events) = (false, false);
     loop {
         let line = place.line(reader.buffer_position());
@@ -70,6 +104,7 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
             Err(_) if !whole => break,
             Err(error) => {
                 let line = place.line(reader.error_position());
+                size = place.at + tags(&text[place.at..]);
                 found.problem(line_number(line), "well-formed XML", shown(&error.to_string(), 200));
                 break;
             }
@@ -78,6 +113,7 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
             Event::Start(tag) => {
                 if stack.len() >= DEPTH {
                     found.problem(line_number(line), "XML that is at most 200 deep", "a deeper one".into());
+                    size = place.at + tags(&text[place.at..]);
                     break;
                 }
                 if let Some(parent) = stack.last_mut() {
@@ -137,6 +173,15 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
                 if ended && let Some(entry) = event.take() {
                     log.take(entry, scanner);
                 }
+                // Behind the last element there may be text of another kind.
+                if stack.is_empty() {
+                    let at = usize::try_from(reader.buffer_position()).unwrap_or(text.len()).min(text.len());
+                    let rest = text[at..].trim_start();
+                    if !rest.is_empty() && !rest.starts_with('<') {
+                        size = at;
+                        break;
+                    }
+                }
             }
             Event::Eof => {
                 if !stack.is_empty() && whole {
@@ -153,16 +198,19 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
     }
     open.finish(found);
     objects.prints.finish(found, scanner);
-    let is_report = report.seen;
+    let known = report.seen || events;
     report.finish(found);
     if events {
         found.kind(Kind::Events);
     }
-    let silent = found.facts.len() + found.problems.len() == before;
-    if silent && !events && !is_report {
-        let expected = "a WSUS configuration, events or gpresult's report as XML";
-        found.problem(None, expected, "XML of another kind".into());
-    }
+    (size, known)
+}
+
+/// How many bytes of `text` are the rest of a line and lines that begin with a tag.
+pub(super) fn tags(text: &str) -> usize {
+    let mut lines = text.split_inclusive('\n');
+    let first = lines.next().map_or(0, str::len);
+    first + lines.take_while(|line| line.trim_start().starts_with('<')).map(str::len).sum::<usize>()
 }
 
 fn push(into: &mut String, text: &str) {

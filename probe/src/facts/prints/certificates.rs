@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::{Prints, Record};
 use crate::facts::list::Page;
+use crate::facts::wrapping::is_prompt;
 use crate::facts::{Found, Kind, Statement, StoreAccount, line_number, shown};
 
 /// The longest name of a subject or an issuer.
@@ -90,13 +91,6 @@ fn call(text: &str) -> Option<(StoreAccount, String)> {
     };
     let mut words = parts[2].split_whitespace().filter(|word| !word.starts_with(['-', '/']));
     Some((account, words.next().unwrap_or("CA").trim_matches(['"', '\'']).to_string()))
-}
-
-/// Whether a line is a prompt of PowerShell or of the command interpreter with something behind it.
-fn is_prompt(line: &str) -> bool {
-    static PROMPT: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^(?:PS [^>]+>|PS>|[A-Za-z]:\\[^>]*>)\s*\S").expect("fixed pattern"));
-    line.contains('>') && PROMPT.is_match(line)
 }
 
 /// The heading of certutil's list of a store: `Root "Trusted Root Certification Authorities"`.

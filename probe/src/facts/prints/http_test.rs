@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::facts::list::Page;
+use crate::facts::list::{Page, between_words};
 use crate::facts::{Found, Kind, Statement, line_number, shown};
 
 /// The most exceptions of a chain.
@@ -93,7 +93,17 @@ fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
     }
     let block = page.lines[head..end].join("\n");
     let Some(parts) = QUOTED.captures(&block) else { return head + 1 };
-    let message = parts[1].replace(['\r', '\n'], "");
+    let at = head + block[..parts.get(1).map_or(0, |message| message.start())].matches('\n').count();
+    let mut message = String::new();
+    for (index, part) in parts[1].split('\n').enumerate() {
+        if index > 0
+            && !message.ends_with(' ')
+            && between_words(&page.lines[at + index - 1], &page.lines[at + index])
+        {
+            message.push(' ');
+        }
+        message.push_str(part);
+    }
     let class = if block.contains("WebException") { "System.Net.WebException" } else { "" };
     let status = status(&message);
     found.kind(Kind::HttpTest);

@@ -5,6 +5,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 use super::iis;
+use crate::facts::xml::tags;
 use crate::facts::{Found, Kind, Statement, line_number, shown};
 
 /// The deepest nesting that is followed.
@@ -26,6 +27,11 @@ const SETTINGS: [(&str, &str); 9] = [
 /// Whether `head` begins as a configuration of IIS does.
 pub(in crate::facts) fn recognise(head: &str) -> bool {
     let rest = head.trim_start();
+    // What people cut out of it.
+    let part = ["<sites>", "<site name=", "<applicationPools>", "<location path="];
+    if part.iter().any(|own| rest.starts_with(own)) {
+        return true;
+    }
     (rest.starts_with("<?xml") || rest.starts_with("<configuration") || rest.starts_with("<!--"))
         && rest.contains("<configuration")
         && ["<system.applicationHost", "\"system.applicationHost\"", "<location ", "<system.webServer"]
@@ -62,7 +68,9 @@ impl Around {
     fn element(&mut self, name: &str, tag: &BytesStart<'_>, line: Option<u32>, found: &mut Found) {
         match name {
             "location" => self.location = attribute(tag, "path").unwrap_or_default(),
-            "site" if self.parent() == "sites" => self.site = attribute(tag, "name").unwrap_or_default(),
+            "site" if matches!(self.parent(), "sites" | "") => {
+                self.site = attribute(tag, "name").unwrap_or_default()
+            }
             "binding" if self.parent() == "bindings" && self.is_in("site") => {
                 let value = |name: &str| attribute(tag, name).unwrap_or_default();
                 let (protocol, information) = (value("protocol"), value("bindingInformation"));
@@ -128,12 +136,12 @@ impl Around {
     }
 }
 
-/// Reads a configuration of IIS.
-pub(in crate::facts) fn read(text: &str, found: &mut Found) {
+/// Reads a configuration of IIS that begins on line `first` of its file; how long it is.
+pub(in crate::facts) fn read(text: &str, first: u64, found: &mut Found) -> usize {
     found.kind(Kind::Iis);
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
-    let (mut around, mut line, mut passed) = (Around::default(), 1_u64, 0);
+    let (mut around, mut line, mut passed) = (Around::default(), first, 0);
     loop {
         let position = usize::try_from(reader.buffer_position()).unwrap_or(text.len()).min(text.len());
         line += memchr::memchr_iter(b'\n', &text.as_bytes()[passed.min(position)..position]).count() as u64;
@@ -141,11 +149,13 @@ pub(in crate::facts) fn read(text: &str, found: &mut Found) {
         let number = line_number(line);
         match reader.read_event() {
             Err(error) => {
-                return found.problem(number, "well-formed XML", shown(&error.to_string(), 200));
+                found.problem(number, "well-formed XML", shown(&error.to_string(), 200));
+                return position + tags(&text[position..]);
             }
             Ok(Event::Start(tag)) => {
                 if around.tags.len() >= DEPTH {
-                    return found.problem(number, "XML that is at most 100 deep", "a deeper one".into());
+                    found.problem(number, "XML that is at most 100 deep", "a deeper one".into());
+                    return position + tags(&text[position..]);
                 }
                 let name = tag.local_name().into_inner().to_string();
                 around.element(&name, &tag, number, found);
@@ -160,13 +170,18 @@ pub(in crate::facts) fn read(text: &str, found: &mut Found) {
                 if let Some(name) = around.tags.pop() {
                     around.end(&name);
                 }
+                let end = usize::try_from(reader.buffer_position()).unwrap_or(text.len()).min(text.len());
+                // Behind the last element there may be text of another kind.
+                if around.tags.is_empty() && !text[end..].trim_start().starts_with('<') {
+                    return end;
+                }
             }
             Ok(Event::Eof) => {
                 if !around.tags.is_empty() {
                     let given = "its end before every element was closed".to_string();
                     found.problem(number, "well-formed XML", given);
                 }
-                return;
+                return text.len();
             }
             Ok(_) => {}
         }

@@ -187,6 +187,17 @@ impl Prints {
             page.claim(head, last);
             return;
         }
+        let is_pair = |(_, cells): &&(usize, Vec<String>)| config::is_property(&cells[0]);
+        if columns == ["Name", "Value"] && rows.iter().filter(is_pair).count() > 1 {
+            // A dictionary of PowerShell's. What the console's edge cut off is no value.
+            let mut open = config::Configuration::default();
+            for (at, cells) in rows.iter().filter(|(_, cells)| !cells[1].ends_with("...")) {
+                open.take(found, super::line_number(page.number(*at)), &cells[0], &cells[1]);
+            }
+            open.finish(found);
+            page.claim(head, last);
+            return;
+        }
         let mut ours = false;
         for (at, cells) in &rows {
             ours |= self.record(&Record::of_row(page, &columns, *at, cells), found);

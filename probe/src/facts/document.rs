@@ -1,0 +1,103 @@
+//! Documents of JSON and XML in the midst of other text: behind a prompt, in a mail, one below the other.
+
+use super::event::Events;
+use super::scan::Scanner;
+use super::{Found, json, prints, xml};
+use crate::report::Report;
+
+/// The most beginnings that are looked at in one block of lines.
+const BEGINNINGS: usize = 256;
+/// How much of a document is looked at to recognise it.
+const HEAD: usize = super::decode::HEAD;
+
+/// Whether a document may begin on one of the lines: cheap, for most texts have none.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    let begins = |at: usize| {
+        let before = bytes[..at].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+        before.is_none_or(|&before| before == b'\n')
+    };
+    memchr::memchr3_iter(b'{', b'[', b'<', bytes).any(begins)
+}
+
+/// Where documents may begin in a text.
+pub(super) struct Search<'a> {
+    text: &'a str,
+    /// Where the next line begins that was not looked at.
+    at: usize,
+    seen: usize,
+    /// The last line with something in it announces what follows: the event's own XML below its copy.
+    announced: bool,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Search { text, at: 0, seen: 0, announced: false }
+    }
+
+    /// The next line that begins as a document does.
+    pub(super) fn next(&mut self) -> Option<usize> {
+        while self.at < self.text.len() && self.seen < BEGINNINGS {
+            let at = self.at;
+            let rest = &self.text[at..];
+            let line = rest.find('\n').map_or(rest, |end| &rest[..=end]);
+            self.at += line.len();
+            let line = line.trim();
+            let announced = self.announced;
+            if !line.is_empty() {
+                self.announced = line.ends_with(':');
+            }
+            if line.starts_with(['{', '[', '<']) && !announced {
+                let begins = begins(head(rest));
+                // To be told by what stands far below takes time too.
+                self.seen +=
+                    usize::from(begins || line.starts_with("<!--") || line.starts_with("<configuration"));
+                if begins {
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
+    /// Goes on behind what was read.
+    pub(super) fn pass(&mut self, to: usize) {
+        self.at = to.max(self.at);
+    }
+}
+
+fn head(text: &str) -> &str {
+    let mut end = text.len().min(HEAD);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn begins(head: &str) -> bool {
+    json::recognise(head) || xml::recognise(head) || prints::is_iis_config(head)
+}
+
+/// Whether a document begins on a line of `head`, the beginning of a file.
+pub(super) fn is_in(head: &str) -> bool {
+    may_begin(head.as_bytes()) && Search::new(head).next().is_some()
+}
+
+/// Reads the document with which `text` begins on line `first` of its file; how long it is, and none where nothing in it
+/// is known.
+pub(super) fn read(
+    text: &str,
+    first: u64,
+    found: &mut Found,
+    saved: &mut Vec<Report>,
+    scanner: &mut Scanner,
+    events: &mut Events,
+) -> Option<usize> {
+    let head = head(text);
+    if json::recognise(head) {
+        json::within(text, first, found, saved, scanner)
+    } else if prints::is_iis_config(head) {
+        Some(prints::iis_config(text, first, found))
+    } else {
+        xml::within(text, first, found, scanner, events)
+    }
+}
