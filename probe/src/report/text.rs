@@ -1,21 +1,27 @@
 //! The report for people at a console: the cause and its repair on the first screen, the verdict on the last line.
 
+mod handed_over;
+mod layout;
+mod paths;
 mod tls;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
+
+pub(crate) use layout::wrap;
 
 use super::Report;
 use crate::describe::{self, Mark, clean};
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Verdict};
-use crate::evidence::{
-    HandshakeAnswer, HttpAnswer, Layer, Observation, Outcome, PathInfo, PathRole, SoapAnswer,
-};
-use crate::facts::{Fact, FactView, LastRun, ServiceState, Statement, servers};
+use crate::evidence::PathRole;
+use crate::facts::{FactView, LastRun, servers};
 use crate::pages;
 use crate::settings::Settings;
 use crate::settings::layers::Given;
+use handed_over::{facts, flat, handed_over, timeline};
+use layout::{BOLD, DIM, GREEN, Out, PLAIN, RED, YELLOW};
+use paths::{mark, own, paths};
 
 /// How a report is told.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +42,6 @@ impl Default for Options {
 
 /// The most open questions that are told without being asked for more.
 const MOST_QUESTIONS: usize = 12;
-
-const PLAIN: Style = Style::new();
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
 
 /// The whole report.
 pub fn render(report: &Report, options: Options) -> String {
@@ -309,186 +308,6 @@ fn place(report: &Report, id: &str) -> String {
     clean(&observed.or_else(stated).unwrap_or_else(|| id.to_string()))
 }
 
-fn paths(out: &mut Out, report: &Report) {
-    if report.paths.is_empty() {
-        return;
-    }
-    let brief = report.verdict == Verdict::Healthy && out.options.verbose == 0;
-    let (needed, asked): (Vec<_>, Vec<_>) = report.paths.iter().partition(|path| path.needed);
-    if !needed.is_empty() {
-        out.heading("PATHS, in the order that packets take");
-    }
-    for path in needed {
-        if brief {
-            let own = own(report, path);
-            let us = own.iter().map(|o| o.took_us).sum();
-            let mark = if own.iter().any(|o| mark(report, o) == Mark::Bad) { Mark::Idle } else { Mark::Ok };
-            out.mark(
-                mark,
-                &format!(
-                    "{} ({}): {} steps, {}",
-                    describe::path(path),
-                    describe::role(path.role),
-                    own.len(),
-                    describe::took(us)
-                ),
-            );
-        } else {
-            one_path(out, report, path);
-        }
-    }
-    if asked.is_empty() {
-        return;
-    }
-    if out.options.verbose > 0 {
-        for path in asked {
-            one_path(out, report, path);
-        }
-    } else if !brief {
-        out.heading("ALSO ASKED (nothing of this is needed)");
-        for path in asked {
-            beside(out, report, path);
-        }
-    }
-}
-
-/// The path's own steps: no differentials.
-fn own<'a>(report: &'a Report, path: &PathInfo) -> Vec<&'a Observation> {
-    report.observations.iter().filter(|o| o.path == path.id && o.question.is_none()).collect()
-}
-
-/// The mark of an observation within its report: an HTTP answer that holds SOAP is judged by the SOAP in it.
-fn mark(report: &Report, observation: &Observation) -> Mark {
-    let soap = |o: &&Observation| o.path == observation.path && o.lane == observation.lane;
-    let mut fault = report.observations.iter().filter(soap).filter_map(|o| match &o.outcome {
-        Outcome::Soap { answer, .. } => Some(answer),
-        _ => None,
-    });
-    match &observation.outcome {
-        Outcome::Http { answer: HttpAnswer::Response { status: 500, complete: true, .. }, .. }
-            if fault.any(|answer| matches!(answer, SoapAnswer::Fault { .. })) =>
-        {
-            Mark::Ok
-        }
-        // A session that our own client did not complete is no fault of the server.
-        Outcome::Handshake { answer, .. }
-            if !matches!(answer, HandshakeAnswer::Done { .. }) && report.observations.iter().any(|o| {
-                o.path == observation.path
-                    && o.lane == observation.lane
-                    && matches!(&o.outcome, Outcome::NotReached { because, .. } if because == "own client")
-            }) =>
-        {
-            Mark::Open
-        }
-        _ => describe::mark(observation),
-    }
-}
-
-fn one_path(out: &mut Out, report: &Report, path: &PathInfo) {
-    let head = format!("{}  {} ({})", clean(&path.id), describe::path(path), describe::role(path.role));
-    out.line(BOLD, &head);
-    let mut layers: Vec<Layer> =
-        report.observations.iter().filter(|o| o.path == path.id).map(|o| o.layer).collect();
-    layers.sort();
-    layers.dedup();
-    layers.retain(|&layer| report.settings.reports_on(layer));
-    let own = own(report, path);
-    for layer in layers {
-        let mut rows: Vec<(Mark, String, Vec<&Observation>)> = Vec::new();
-        for observation in own.iter().copied().filter(|o| o.layer == layer) {
-            let (mark, says) = (mark(report, observation), describe::outcome(&observation.outcome));
-            match rows.iter_mut().find(|row| row.0 == mark && row.1 == says) {
-                Some(row) => row.2.push(observation),
-                None => rows.push((mark, says, vec![observation])),
-            }
-        }
-        for (n, (mark, says, observations)) in rows.iter().enumerate() {
-            let word = if n == 0 { layer.word() } else { "" };
-            let mut lanes: Vec<String> =
-                observations.iter().filter_map(|o| o.lane.as_deref().map(clean)).collect();
-            lanes.dedup();
-            let lane = if lanes.is_empty() { String::new() } else { format!("{}  ", lanes.join(", ")) };
-            // A step that was not taken took no time.
-            let taken =
-                !matches!(observations[0].outcome, Outcome::NotReached { .. } | Outcome::NotAsked { .. });
-            let took = if taken { format!("  {}", duration(observations)) } else { String::new() };
-            out.row(*mark, &format!("{word:<8} "), &format!("{lane}{says}{took}"));
-            let failed = *mark == Mark::Bad;
-            for observation in observations.iter().take(if failed { 1 } else { 0 }) {
-                for line in describe::evidence(observation) {
-                    out.prose(DIM, "                 ", &line);
-                }
-            }
-            if out.options.verbose > 0
-                && let Some(library) = describe::library(observations[0])
-            {
-                out.prose(DIM, "                 ", &library);
-            }
-            if out.options.verbose > 1 {
-                let skip = usize::from(failed);
-                for raw in observations.iter().skip(skip).filter_map(|o| describe::raw(o)) {
-                    out.prose(DIM, "                 ", &raw);
-                }
-            }
-        }
-        if out.options.verbose > 0 {
-            questions(out, report, path, layer);
-        }
-    }
-}
-
-/// The differentials of a layer: questions, and no failures.
-fn questions(out: &mut Out, report: &Report, path: &PathInfo, layer: Layer) {
-    let asked = report.observations.iter().filter(|o| o.path == path.id && o.layer == layer);
-    for observation in asked {
-        let Some(question) = &observation.question else { continue };
-        let lane = observation.lane.iter().map(|lane| format!("{}  ", clean(lane))).collect::<String>();
-        let text = format!(
-            "{lane}{}: {}  {}",
-            clean(question),
-            describe::outcome(&observation.outcome),
-            describe::took(observation.took_us)
-        );
-        out.prose(PLAIN, "               ? ", &text);
-        if out.options.verbose > 1 {
-            for line in describe::evidence(observation) {
-                out.prose(DIM, "                 ", &line);
-            }
-        }
-    }
-}
-
-fn beside(out: &mut Out, report: &Report, path: &PathInfo) {
-    let mut own = own(report, path);
-    if own.is_empty() {
-        // Asked of a path that is walked no further.
-        own = report.observations.iter().filter(|o| o.path == path.id).collect();
-    }
-    let failed = own.iter().find(|o| mark(report, o) == Mark::Bad);
-    let open = own.iter().rev().find(|o| mark(report, o) == Mark::Open);
-    let last = own.iter().rev().find(|o| mark(report, o) == Mark::Ok);
-    let (sign, step) = match (failed, last) {
-        // Where one lane fails and another comes to the end, the end counts.
-        (Some(failed), Some(last)) if last.layer > failed.layer => (Mark::Ok, Some(last)),
-        (Some(failed), _) => (Mark::Idle, Some(failed)),
-        (None, Some(last)) if open.is_some_and(|open| open.layer >= last.layer) => (Mark::Open, open),
-        (None, Some(last)) => (Mark::Ok, Some(last)),
-        (None, None) => (Mark::Idle, own.last()),
-    };
-    let says = step.map_or_else(
-        || "not walked".to_string(),
-        |o| format!("{}: {}", o.layer.word(), describe::outcome(&o.outcome)),
-    );
-    out.mark(sign, &format!("{} ({})  {says}", describe::path(path), describe::role(path.role)));
-}
-
-fn duration(observations: &[&Observation]) -> String {
-    let least = observations.iter().map(|o| o.took_us).min().unwrap_or_default();
-    let most = observations.iter().map(|o| o.took_us).max().unwrap_or_default();
-    let (least, most) = (describe::took(least), describe::took(most));
-    if least == most { least } else { format!("{least} to {most}") }
-}
-
 fn ruled_out(out: &mut Out, report: &Report) {
     if report.ruled_out.is_empty() {
         return;
@@ -522,212 +341,6 @@ fn unknown(out: &mut Out, report: &Report) {
     }
 }
 
-/// The words for one of a kind, those for several, and which statements are of it.
-type Counted = (&'static str, &'static str, fn(&Statement) -> bool);
-
-/// What a file may hold several of.
-const COUNTED: [Counted; 17] = [
-    (
-        "a service",
-        "services",
-        |s| matches!(s, Statement::Service { state, .. } if *state != ServiceState::Absent),
-    ),
-    ("an application pool", "application pools", |s| matches!(s, Statement::AppPool { .. })),
-    ("an installed update", "installed updates", |s| matches!(s, Statement::InstalledUpdate { .. })),
-    ("a binding of IIS", "bindings of IIS", |s| matches!(s, Statement::IisBinding { .. })),
-    ("a directory's access", "directories' access", |s| matches!(s, Statement::IisAccess { .. })),
-    ("a setting of a pool", "settings of pools", |s| matches!(s, Statement::PoolSetting { .. })),
-    ("a binding of a certificate", "bindings of certificates", |s| matches!(s, Statement::SslBinding { .. })),
-    ("a certificate", "certificates", |s| matches!(s, Statement::StoredCertificate { .. })),
-    ("certutil's verdict on a chain", "verdicts on chains", |s| matches!(s, Statement::ChainVerdict { .. })),
-    ("a value of the schedule", "values of the schedule", |s| matches!(s, Statement::Subscription { .. })),
-    ("a run of synchronization", "runs of synchronization", |s| matches!(s, Statement::SyncRun { .. })),
-    ("a test by HttpWebRequest", "tests by HttpWebRequest", |s| matches!(s, Statement::HttpTest { .. })),
-    ("a source that was not collected", "sources that were not collected", |s| {
-        matches!(s, Statement::NotCollected { .. })
-    }),
-    ("a kind of failure", "kinds of failures", |s| matches!(s, Statement::LogFailure { .. })),
-    ("a kind of event", "kinds of events", |s| matches!(s, Statement::Event { .. })),
-    ("a change", "changes", |s| matches!(s, Statement::Change { .. })),
-    ("a kind of answer of IIS", "kinds of answers of IIS", |s| matches!(s, Statement::IisAnswer { .. })),
-];
-
-/// What was handed over, file by file: how much of it is used, and the last run that it records.
-fn handed_over(out: &mut Out, report: &Report) {
-    let mut files: Vec<(&str, Vec<&Fact>)> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for fact in &report.facts {
-        let place = *places.entry(&fact.source.file).or_insert_with(|| {
-            files.push((&fact.source.file, Vec::new()));
-            files.len() - 1
-        });
-        files[place].1.push(fact);
-    }
-    if files.is_empty() {
-        return;
-    }
-    out.heading("HANDED OVER");
-    // Of a folder with much else in it, what is used.
-    let mut passed_over = 0;
-    for (file, held) in files {
-        if held.iter().all(|fact| matches!(fact.statement, Statement::Unreadable { .. }))
-            && out.options.verbose == 0
-            && places.len() > FILES
-        {
-            passed_over += 1;
-            continue;
-        }
-        let here = || held.iter().copied();
-        let mut parts: Vec<String> = Vec::new();
-        let count = |wanted: fn(&Statement) -> bool| here().filter(|f| wanted(&f.statement)).count();
-        let values = count(|s| matches!(s, Statement::Config { .. }));
-        if values > 0 {
-            parts.push(format!("a WSUS configuration, {values} values"));
-        }
-        let registry = count(|s| matches!(s, Statement::Registry { .. }));
-        if registry > 0 {
-            parts.push(format!("{registry} values of the registry"));
-        }
-        for fact in here() {
-            let part = match &fact.statement {
-                Statement::Log { lines, .. } => format!("a log of {lines} lines"),
-                Statement::ServerVersion { version } => format!("the server's version, {version}"),
-                Statement::WinHttpProxy { .. } => "WinHTTP's proxy".into(),
-                Statement::PortTest { .. } => "a Test-NetConnection".into(),
-                Statement::Resolved { .. } => "a Resolve-DnsName".into(),
-                Statement::ClientLog { log } => log.clone(),
-                Statement::ServerName { name } => format!("the server's name, {name}"),
-                Statement::ClockSource { .. } => "the state of the clock".into(),
-                Statement::PartOfStore { .. } => "a part of a certificate store".into(),
-                Statement::Console { .. } => "a message of the console".into(),
-                Statement::ConfigUnavailable { .. } => "an error in place of a configuration".into(),
-                Statement::Elsewhere { .. } => "text about another part than synchronization".into(),
-                Statement::CipherOrder { suites, .. } => {
-                    format!("a policy that orders {} cipher suites", suites.len())
-                }
-                Statement::CurveOrder { curves, .. } => {
-                    format!("a policy that orders {} curves", curves.len())
-                }
-                Statement::Service { name, state: ServiceState::Absent, .. } => {
-                    format!("the answer that there is no {name}")
-                }
-                Statement::CipherSuites { names } => format!("the {} cipher suites in effect", names.len()),
-                _ => continue,
-            };
-            if !parts.contains(&part) && parts.len() < 8 {
-                parts.push(part);
-            }
-        }
-        // Of events that are told one by one the first stands for its kind.
-        let mut kinds = HashSet::new();
-        let told: Vec<&Fact> = here()
-            .filter(|fact| match &fact.statement {
-                Statement::Event { provider, event, .. } => kinds.insert((provider, *event)),
-                _ => true,
-            })
-            .collect();
-        for (one, several, wanted) in COUNTED {
-            match told.iter().filter(|fact| wanted(&fact.statement)).count() {
-                0 => {}
-                1 => parts.push(one.into()),
-                many => parts.push(format!("{many} {several}")),
-            }
-        }
-        // Of one file alone: its lines and times tell which run was the last, or nothing does.
-        let told = |s: &Statement| {
-            matches!(s, Statement::LogSync { .. } | Statement::Log { .. } | Statement::ClockJump { .. })
-        };
-        let own: Vec<Fact> = here().filter(|fact| told(&fact.statement)).cloned().collect();
-        match FactView::new(&own).last_run() {
-            LastRun::One(run) => {
-                let how = if run.succeeded { "succeeded" } else { "failed" };
-                let when = run.fact.time.map(|at| format!(" at {at}")).unwrap_or_default();
-                parts.push(format!("its last run {how}{when}"));
-            }
-            LastRun::Unsure(..) => parts.push("runs that succeeded and that failed, in no order".into()),
-            LastRun::None => {}
-        }
-        if count(|s| matches!(s, Statement::Unreadable { .. })) > 0 {
-            parts.push("a part that could not be read".into());
-        }
-        let says = if parts.is_empty() { "nothing that is used".into() } else { parts.join("; ") };
-        out.prose(PLAIN, &format!("  {}  ", clean(file)), &clean(&says));
-    }
-    if passed_over > 0 {
-        out.line(PLAIN, &format!("  and {passed_over} more that could not be read: -v tells which"));
-    }
-}
-
-/// So many files are told of one by one, whatever is in them.
-const FILES: usize = 10;
-
-fn facts(out: &mut Out, report: &Report) {
-    if report.facts.is_empty() {
-        return;
-    }
-    out.heading("FACTS");
-    for fact in &report.facts {
-        let says = serde_json::to_value(&fact.statement).map(|mut value| {
-            // Whether maps keep their order is a feature that any dependency may turn on.
-            value.sort_all_objects();
-            flat(&value)
-        });
-        let says = says.unwrap_or_default();
-        out.prose(PLAIN, "  ", &format!("{}  {}", place(report, &fact.id), clean(&says)));
-    }
-}
-
-/// A statement as `states name = value, …`.
-fn flat(value: &serde_json::Value) -> String {
-    use serde_json::Value;
-    match value {
-        Value::Null => "none".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(flat).collect::<Vec<_>>().join(" "),
-        Value::Object(map) => {
-            let mut parts: Vec<String> = map
-                .iter()
-                .filter(|(key, _)| *key != "states" && *key != "der")
-                .map(|(key, value)| match value.get(key) {
-                    // A choice inside says its own name again: `answer = not-found` is enough.
-                    Some(choice) => {
-                        let rest = value.as_object().into_iter().flatten().filter(|(inner, _)| *inner != key);
-                        let rest: String = rest.map(|(k, v)| format!(", {k} = {}", flat(v))).collect();
-                        format!("{key} = {}{rest}", flat(choice))
-                    }
-                    None => format!("{key} = {}", flat(value)),
-                })
-                .collect();
-            if let Some(states) = map.get("states") {
-                parts.insert(0, flat(states));
-            }
-            parts.join(", ")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// What lies between the last success and the failures after it.
-fn timeline(out: &mut Out, report: &Report) {
-    if report.timeline.is_empty() {
-        return;
-    }
-    out.heading(
-        "TIME LINE, between the last success and the failures after it (it shows no cause by itself)",
-    );
-    for moment in &report.timeline {
-        let time = match (moment.time, moment.zone.as_deref()) {
-            (Some(time), Some(_)) => format!("{}", time.strftime("%Y-%m-%d %H:%M:%SZ")),
-            (Some(time), None) => format!("{} ", time.strftime("%Y-%m-%d %H:%M:%S")),
-            (None, _) => String::new(),
-        };
-        out.prose(DIM, &format!("  {time:20}  "), &clean(&moment.says));
-    }
-    if report.timeline.iter().any(|moment| moment.zone.is_none()) {
-        out.prose(DIM, "  ", "Times without Z are local ones of a zone that is not told.");
-    }
-}
-
 /// The settings of the run that are not the default: they can change the outcome.
 fn conditions(out: &mut Out, settings: &Settings) {
     let value = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
@@ -743,105 +356,6 @@ fn conditions(out: &mut Out, settings: &Settings) {
         out.blank();
         out.prose(DIM, "Settings of this run: ", &clean(&changed.join("; ")));
     }
-}
-
-struct Out {
-    text: String,
-    options: Options,
-}
-
-impl Out {
-    fn blank(&mut self) {
-        self.text.push('\n');
-    }
-
-    fn line(&mut self, style: Style, text: &str) {
-        if self.options.colour && style != PLAIN {
-            self.text.push_str(&format!("{style}{text}{style:#}\n"));
-        } else {
-            self.text.push_str(text.trim_end());
-            self.text.push('\n');
-        }
-    }
-
-    fn heading(&mut self, text: &str) {
-        if !self.text.is_empty() {
-            self.blank();
-        }
-        self.line(BOLD, text);
-    }
-
-    /// A line that a mark leads.
-    fn mark(&mut self, mark: Mark, text: &str) {
-        self.row(mark, "", text);
-    }
-
-    /// A line that a mark and a column lead, what follows hanging under its text.
-    fn row(&mut self, mark: Mark, column: &str, text: &str) {
-        let style = match mark {
-            Mark::Ok => GREEN,
-            Mark::Bad => RED,
-            Mark::Idle => DIM,
-            Mark::Open => YELLOW,
-        };
-        let sign = mark.word();
-        let sign = if self.options.colour { format!("{style}{sign}{style:#}") } else { sign.to_string() };
-        let indent = 6 + column.chars().count() + if column.is_empty() { 2 } else { 0 };
-        for (n, line) in wrap(text, self.options.width.saturating_sub(indent).max(20)).iter().enumerate() {
-            if n == 0 {
-                self.line(PLAIN, &format!("  {sign}  {column}{line}"));
-            } else {
-                self.line(PLAIN, &format!("{:indent$}{line}", ""));
-            }
-        }
-    }
-
-    /// Prose under a label: what follows hangs under its first line. The style is the label's; without a label the
-    /// text's.
-    fn prose(&mut self, style: Style, label: &str, text: &str) {
-        let indent = label.chars().count();
-        let lines = wrap(text, self.options.width.saturating_sub(indent).max(20));
-        let labelled = !label.trim().is_empty();
-        for (n, line) in lines.iter().enumerate() {
-            let (colour, on) = (self.options.colour && style != PLAIN, &mut self.text);
-            let lead = if n == 0 { label.to_string() } else { " ".repeat(indent) };
-            match (colour, labelled) {
-                (true, true) if n == 0 => on.push_str(&format!("{style}{lead}{style:#}{line}")),
-                (true, false) => on.push_str(&format!("{lead}{style}{line}{style:#}")),
-                _ => on.push_str(&format!("{lead}{line}")),
-            }
-            on.push('\n');
-        }
-    }
-}
-
-/// Breaks text at spaces into lines of at most `width` characters; a longer word stands by itself, whole. Runs of
-/// spaces within a line stay.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut length = 0;
-    let mut gap = 0;
-    for word in text.split(' ') {
-        if word.is_empty() {
-            gap += 1;
-            continue;
-        }
-        let size = word.chars().count();
-        if length > 0 && length + gap + size > width {
-            lines.push(std::mem::take(&mut line));
-            length = 0;
-            gap = 0;
-        }
-        line.extend(std::iter::repeat_n(' ', gap));
-        line.push_str(word);
-        length += gap + size;
-        gap = 1;
-    }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What servers speak, for people at a console.
 
-use super::{BOLD, DIM, Out, PLAIN, YELLOW};
+use super::layout::{BOLD, DIM, Out, PLAIN, YELLOW};
 use crate::describe::{Mark, clean, took};
 use crate::evidence::{SpokenPlan, SuiteOrder};
 use crate::report::Report;
