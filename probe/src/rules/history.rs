@@ -90,10 +90,28 @@ fn console(seen: &Seen, given: &mut Given) {
         given.open(
             "What lies behind the console's message?",
             format!("{} does not say whether synchronization fails at all.", fact.source.file),
-            "hand over SoftwareDistribution.log of the same time; on the WSUS server, Get-WebAppPoolState WsusPool and \
-             Get-Service WsusService, W3SVC tell whether its services run",
+            &format!(
+                "hand over SoftwareDistribution.log of the same time; on the WSUS server, {}",
+                of_the_api(excerpt)
+            ),
             vec![fact.id.clone()],
         );
+    }
+}
+
+/// What tells why the server's API answered the console as it did, by the HTTP status in its message.
+fn of_the_api(message: &str) -> &'static str {
+    let status = message.split_once("HTTP status ").and_then(|(_, rest)| rest.get(..3)).unwrap_or_default();
+    match status {
+        "400" | "403" => {
+            "Get-WsusServer -Name localhost -PortNumber 8531 -UseSsl, and the same with -PortNumber 8530 and without \
+             -UseSsl, tell whether it was asked on the port and in the way that its site in IIS wants"
+        }
+        "401" => {
+            "whoami /groups tells whether whoever asked is among WSUS Administrators or WSUS Reporters, and the IIS log of the \
+             same time its substatus"
+        }
+        _ => "Get-WebAppPoolState WsusPool and Get-Service WsusService, W3SVC tell whether its services run",
     }
 }
 
@@ -563,7 +581,9 @@ fn port_tests(seen: &Seen, given: &mut Given) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::told::{healthy, utc};
     use super::*;
+    use crate::diagnosis::judge;
 
     #[test]
     fn a_logged_code_is_named_where_it_is_known() {
@@ -573,5 +593,22 @@ mod tests {
         assert!(known.ends_with(')') && !known.contains(".)"), "{known}");
         assert_eq!(says("0x80249999"), "code 0x80249999");
         assert_eq!(says("0x80072F90"), "code 0x80072F90", "from memory");
+    }
+
+    #[test]
+    fn the_status_in_a_console_s_message_chooses_what_would_tell() {
+        for (status, names) in [
+            ("400: Bad Request", "-UseSsl"),
+            ("401: Unauthorized", "WSUS Reporters"),
+            ("503: Service Unavailable", "WsusPool"),
+        ] {
+            let mut evidence = healthy();
+            let excerpt = format!("Get-WsusServer : The request failed with HTTP status {status}.");
+            let told = utc(&mut evidence, "console.txt", "", Statement::Console { excerpt });
+            let diagnosis = judge(&evidence);
+            let open =
+                diagnosis.unknown.iter().find(|open| open.because.contains(&told)).expect("a question");
+            assert!(open.would_decide.contains(names), "{status}: {}", open.would_decide);
+        }
     }
 }
