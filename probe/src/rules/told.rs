@@ -3,7 +3,9 @@
 use super::tests::of;
 use crate::diagnosis::{Confidence, Diagnosis, Finding, Role, Verdict, judge};
 use crate::evidence::Evidence;
-use crate::facts::{Fact, LoggedFailure, RegistryValue, Source, Statement, SyncEvent, SyncResult};
+use crate::facts::{
+    Fact, LoggedFailure, RegistryValue, ServiceState, Source, Statement, SyncEvent, SyncResult,
+};
 
 /// A topmost server whose way to Microsoft works; nothing but its configuration is known.
 pub(super) fn healthy() -> Evidence {
@@ -492,8 +494,82 @@ fn configuration_manager_s_word_alone_makes_a_recovery_likely() {
 }
 
 #[test]
+fn a_success_that_lies_ahead_of_now_is_no_recovery() {
+    for (at, recovered) in [("2026-06-15T18:00:00Z", true), ("2026-06-15T12:30:00Z", false)] {
+        let mut evidence = repaired();
+        evidence.settings.at = Some(at.parse().expect("a time"));
+        utc(&mut evidence, "log", "2026-06-15T13:05:00Z", sync(SyncEvent::Succeeded));
+        let diagnosis = judge(&evidence);
+        assert_eq!(ids(&diagnosis).contains(&"history/recovered"), recovered, "{at}");
+        assert_eq!(diagnosis.verdict == Verdict::Undetermined, !recovered, "{at}");
+    }
+}
+
+#[test]
+fn a_run_that_was_begun_or_cancelled_after_the_success_leaves_it_likely() {
+    for (later, confidence) in [
+        (None, Confidence::Certain),
+        (Some(sync(SyncEvent::Started)), Confidence::Likely),
+        (Some(run(SyncResult::Canceled, None)), Confidence::Likely),
+    ] {
+        let mut evidence = repaired();
+        evidence.settings.at = Some("2026-06-15T18:00:00Z".parse().expect("a time"));
+        utc(&mut evidence, "log", "2026-06-15T13:00:00Z", sync(SyncEvent::Started));
+        utc(&mut evidence, "log", "2026-06-15T13:05:00Z", sync(SyncEvent::Succeeded));
+        if let Some(later) = later {
+            utc(&mut evidence, "log", "2026-06-15T14:00:00Z", later);
+        }
+        assert_eq!(the(&judge(&evidence), "history/recovered").confidence, confidence);
+    }
+}
+
+#[test]
+fn what_was_not_tried_after_a_repair_is_possible_and_no_verdict() {
+    let mut evidence = repaired();
+    let state = ServiceState::Stopped;
+    let statement = Statement::Service { name: "WsusService".into(), state, start: String::new() };
+    utc(&mut evidence, "services.txt", "", statement);
+    let diagnosis = judge(&evidence);
+    let found = the(&diagnosis, "config/service-stopped");
+    assert_eq!((found.role, found.confidence), (Role::Note, Confidence::Possible));
+    assert_eq!(diagnosis.verdict, Verdict::Undetermined);
+}
+
+#[test]
+fn a_stated_last_time_that_is_newer_and_a_later_check_are_no_stale_success() {
+    let stated = |property: &str, value: &str| Statement::Subscription {
+        property: property.into(),
+        value: value.into(),
+    };
+    let begin = || {
+        let mut evidence = healthy();
+        evidence.settings.at = Some("2026-06-15T12:00:00Z".parse().expect("a time"));
+        utc(&mut evidence, "s.txt", "", stated("SynchronizeAutomatically", "True"));
+        utc(&mut evidence, "log", "2026-06-01T03:00:00Z", sync(SyncEvent::Succeeded));
+        evidence
+    };
+    let stale = |evidence: &Evidence| ids(&judge(evidence)).contains(&"history/stale");
+    assert!(stale(&begin()));
+    for (time, expected) in [("2026-05-15T03:00:00Z", true), ("2026-06-15T03:00:00Z", false)] {
+        let mut evidence = begin();
+        utc(&mut evidence, "s.txt", time, stated("LastSynchronizationTime", time));
+        assert_eq!(stale(&evidence), expected, "{time}");
+        let mut evidence = begin();
+        let green = Statement::Event {
+            provider: "Windows Server Update Services".into(),
+            event: 10020,
+            count: 1,
+            excerpt: String::new(),
+        };
+        utc(&mut evidence, "events.csv", time, green);
+        assert_eq!(stale(&evidence), expected, "{time}");
+    }
+}
+
+#[test]
 fn the_success_before_is_told_in_the_zone_that_its_source_names() {
     let mut evidence = repaired();
+    evidence.settings.at = Some("2026-06-17T12:00:00Z".parse().expect("a time"));
     add(&mut evidence, "history.txt", "2026-06-13T03:04:00Z", None, run(SyncResult::Succeeded, None));
     add(&mut evidence, "history.txt", "2026-06-16T03:04:00Z", None, run(SyncResult::Succeeded, None));
     let says = the(&judge(&evidence), "history/recovered").says.clone();

@@ -7,9 +7,12 @@ use super::others::lost_database;
 use super::{failed, when, which_came_last, word};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::facts::{
-    ElsewherePart, Fact, LastRun, Order, Phase, RunView, Statement, SyncEvent, Times,
+    ElsewherePart, Fact, LastRun, Order, Phase, RunView, Statement, SyncEvent, SyncResult, Times,
     is_configuration_manager,
 };
+
+/// The event of a synchronization that somebody cancelled.
+const CANCELLED: u32 = 387;
 
 /// How to see it for oneself.
 const HAND_OVER: &str =
@@ -31,7 +34,7 @@ pub(crate) enum AfterRepair<'a> {
 pub(crate) fn after_repair<'a>(seen: &Seen<'a>, since: Timestamp) -> AfterRepair<'a> {
     let times = Times::new(seen.facts.all());
     let LastRun::One(run) = seen.facts.last_run() else { return AfterRepair::NotKnown };
-    if times.against(run.fact, since) != Order::After {
+    if times.against(run.fact, since) != Order::After || is_ahead(seen, &times, run.fact) {
         return AfterRepair::NotKnown;
     }
     if !run.succeeded {
@@ -53,6 +56,24 @@ pub(crate) fn after_repair<'a>(seen: &Seen<'a>, since: Timestamp) -> AfterRepair
         return AfterRepair::Succeeded(run);
     }
     AfterRepair::Unsure(run, unsure)
+}
+
+/// Whether a fact lies after the time of the judgement: some clock was wrong, and when it happened does not show.
+fn is_ahead(seen: &Seen, times: &Times, fact: &Fact) -> bool {
+    seen.now().is_some_and(|now| times.against(fact, now) == Order::After)
+}
+
+/// What shows that the success was not the last that ran: a run that somebody cancelled, or one that was begun and whose end
+/// is not told.
+fn begun_later<'a>(seen: &Seen<'a>, times: &Times, run: &RunView) -> Option<&'a Fact> {
+    seen.facts.all().iter().find(|fact| {
+        matches!(
+            fact.statement,
+            Statement::SyncRun { result: SyncResult::Canceled, .. }
+                | Statement::LogSync { event: SyncEvent::Started, .. }
+                | Statement::Event { event: CANCELLED, .. }
+        ) && times.order(fact, run.fact) == Order::After
+    })
 }
 
 pub(super) fn give(seen: &Seen, since: Timestamp, given: &mut Given) {
@@ -83,6 +104,15 @@ pub(super) fn give(seen: &Seen, since: Timestamp, given: &mut Given) {
                 Order::Before => given.open(
                     question,
                     format!("The last run on record {ended}{}, before {since}.", when(run.fact)),
+                    HAND_OVER,
+                    vec![run.fact.id.clone()],
+                ),
+                Order::After if is_ahead(seen, &times, run.fact) => given.open(
+                    question,
+                    format!(
+                        "The last run on record {ended}{}, which lies ahead: a clock was wrong, and when it was does not show.",
+                        when(run.fact)
+                    ),
                     HAND_OVER,
                     vec![run.fact.id.clone()],
                 ),
@@ -181,11 +211,20 @@ fn succeeded(seen: &Seen, times: &Times, run: &RunView, since: Timestamp, given:
     let seen_in_log = covered(seen, since);
     because.extend(seen_in_log.iter().filter(|id| **id != run.fact.id).cloned());
     let mut says = format!(
-        "The last run succeeded{}, after {since}{earlier}. Nothing that was handed over tells of an exception, of a run that was \
-         given up, of a failed start, of a lost database or of event 10021 or 10022 after it.",
+        "The last run that ended succeeded{}, after {since}{earlier}. Nothing that was handed over tells of an exception, of a run \
+         that was given up, of a failed start, of a lost database or of event 10021 or 10022 after it that still counts.",
         when(run.fact)
     );
-    let confidence = if seen_in_log.is_empty() { Confidence::Likely } else { Confidence::Certain };
+    let begun = begun_later(seen, times, run);
+    let sure = !seen_in_log.is_empty() && begun.is_none();
+    let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
+    if let Some(begun) = begun {
+        says.push_str(&format!(
+            " Another one was begun or cancelled after it{}: its end is not on record.",
+            when(begun)
+        ));
+        because.push(begun.id.clone());
+    }
     if seen_in_log.is_empty() {
         says.push_str(" A log or events that reach so far are not among it.");
         let only = match run.fact.statement {
@@ -223,14 +262,20 @@ fn covered(seen: &Seen, since: Timestamp) -> Vec<String> {
     seen.facts.all().iter().filter(told).map(|fact| fact.id.clone()).take(1).collect()
 }
 
-/// Once a run has succeeded since, what else was found explains no failure any more.
+/// After a repair the record of runs answers. What else was found explains nothing once a run has succeeded; before one has
+/// ended it was not tried, because no path is walked. A run that failed again may be explained by it.
 pub(crate) fn settle(seen: &Seen, given: &mut Given) {
     let Some(since) = seen.evidence.settings.since else { return };
-    if !matches!(after_repair(seen, since), AfterRepair::Succeeded(_) | AfterRepair::Unsure(..)) {
-        return;
-    }
+    let answered = match after_repair(seen, since) {
+        AfterRepair::Succeeded(_) | AfterRepair::Unsure(..) => true,
+        AfterRepair::NotKnown => false,
+        AfterRepair::Failed(_) => return,
+    };
     for found in given.findings.iter_mut().filter(|found| found.role != Role::Note) {
         found.role = Role::Note;
         found.severity = found.severity.max(Severity::Warning);
+        if !answered {
+            found.confidence = Confidence::Possible;
+        }
     }
 }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::super::{Given, Seen, With, note};
 use super::when;
 use crate::diagnosis::Severity;
-use crate::facts::{Fact, LastRun, RunView, Statement, SyncResult};
+use crate::facts::{Fact, LastRun, Order, RunView, Statement, SyncResult, Times};
 
 /// How much later than due a success may end: runs begin up to half an hour late, are repeated twice in half an hour, and
 /// last.
@@ -108,13 +108,16 @@ fn stale(seen: &Seen, given: &mut Given) {
         let mut events = seen.facts.events(&[10021]).filter(|(fact, _)| !answered(fact));
         events.next().map(|(fact, _)| fact)
     };
+    let stated = stated_last(seen);
     let last = match seen.facts.last_run() {
-        LastRun::One(run) if run.succeeded => Some(run.fact),
-        LastRun::None => seen
-            .facts
-            .subscription("LastSynchronizationTime")
-            .map(|(fact, _)| fact)
-            .filter(|f| f.time.is_some()),
+        // Of a success on record and the time that the server states the later one counts.
+        LastRun::One(run) if run.succeeded => match stated {
+            Some(stated) if Times::new(seen.facts.all()).order(stated, run.fact) == Order::After => {
+                Some(stated)
+            }
+            _ => Some(run.fact),
+        },
+        LastRun::None => stated,
         // A failure that came after it says more.
         _ => return,
     };
@@ -124,7 +127,8 @@ fn stale(seen: &Seen, given: &mut Given) {
     {
         let zone = if last.zone.is_some() { SignedDuration::ZERO } else { ZONE };
         let age = now.duration_since(at);
-        if age > interval + MARGIN + zone {
+        // The server's own check has found it new enough since.
+        if age > interval + MARGIN + zone && !seen.facts.found_well_after(last) {
             because.insert(0, last.id.clone());
             let of = match &last.statement {
                 Statement::Subscription { .. } => "LastSynchronizationTime lies",
@@ -150,6 +154,12 @@ fn stale(seen: &Seen, given: &mut Given) {
         );
         given.add(note("history/stale", &fact.source.file, says, vec![fact.id.clone()]).likely());
     }
+}
+
+/// The time of the last synchronization as the subscription states it.
+pub(super) fn stated_last<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
+    let (fact, _) = seen.facts.subscription("LastSynchronizationTime")?;
+    fact.time.is_some().then_some(fact)
 }
 
 /// Nothing synchronizes by itself, and nobody has for a month.
