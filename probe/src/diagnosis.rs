@@ -325,6 +325,20 @@ fn left_open(seen: &Seen, given: &mut Given) {
         .findings
         .iter()
         .any(|f| f.layer() == Layer::Config && f.role == Role::Cause && f.confidence != Confidence::Possible);
+    if seen.evidence.settings.disconnected
+        && seen.evidence.settings.since.is_none()
+        && !rules::something_arrived(seen)
+    {
+        given.open(
+            "Has an import been completed, and of when is what it brought?",
+            "Without a network by design, export and import take synchronization's place; what was handed over shows none that \
+             succeeded within a month."
+                .into(),
+            "hand over what wsusutil import printed last on this server, and its log; the export's date stands in its log on the \
+             connected server",
+            Vec::new(),
+        );
+    }
     if seen.needed().next().is_none()
         && !seen.evidence.settings.disconnected
         && seen.evidence.settings.since.is_none()
@@ -365,7 +379,7 @@ fn verdict(seen: &Seen, findings: &[Finding]) -> Verdict {
             AfterRepair::Unsure(..) | AfterRepair::NotKnown => true,
         }
     } else if needed.is_empty() {
-        !seen.evidence.settings.disconnected
+        !(seen.evidence.settings.disconnected && rules::something_arrived(seen))
     } else {
         needed.iter().any(|p| !p.works())
     };

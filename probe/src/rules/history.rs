@@ -17,6 +17,7 @@ use crate::rules::With;
 
 pub(crate) use outage::conclude;
 pub(crate) use recovered::{AfterRepair, after_repair, settle as recovered_settles};
+pub(crate) use schedule::something_arrived;
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[

@@ -26,6 +26,7 @@ use crate::pages;
 
 pub(crate) use history::{
     AfterRepair, after_repair, conclude, failing_elsewhere, never_started, open_questions, recovered_settles,
+    something_arrived,
 };
 pub(crate) use place::list;
 pub(crate) use printed::own_test_failed;

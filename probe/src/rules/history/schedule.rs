@@ -162,6 +162,14 @@ pub(super) fn stated_last<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
     fact.time.is_some().then_some(fact)
 }
 
+/// Whether the last run on record succeeded within a month of the judgement: a server without a network has been given
+/// something.
+pub(crate) fn something_arrived(seen: &Seen) -> bool {
+    let LastRun::One(run) = seen.facts.last_run() else { return false };
+    let fresh = |at| seen.now().is_none_or(|now| now.duration_since(at) <= MONTH);
+    run.succeeded && run.fact.time.is_some_and(fresh)
+}
+
 /// Nothing synchronizes by itself, and nobody has for a month.
 fn by_hand(seen: &Seen, now: jiff::Timestamp, last: Option<&Fact>, given: &mut Given) {
     let Some((manual, value)) = seen.facts.subscription("SynchronizeAutomatically") else { return };
