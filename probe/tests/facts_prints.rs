@@ -1338,3 +1338,20 @@ fn the_subscription_s_last_time_is_a_time() {
     assert_eq!(last(list("6/7/2026 4:12:08 PM")), (None, None), "the day or the month");
     assert_eq!(last(list("1/1/0001 12:00:00 AM")), (None, None));
 }
+
+#[test]
+fn a_version_of_wsus_3_and_a_history_of_four_columns_are_read() {
+    let read = |text: &str| read(&[Input::bytes("given", text.as_bytes())]);
+    let reading =
+        read("\nMajor  Minor  Build  Revision\n-----  -----  -----  --------\n3      2      7600   283\n\n");
+    assert!(reading.facts.iter().any(|fact| {
+        matches!(&fact.statement, Statement::ServerVersion { version } if version == "3.2.7600.283")
+    }));
+    let history = "\"StartTime\",\"EndTime\",\"Result\",\"Error\"\n\
+        \"6/15/2026 3:00:00 AM\",\"6/15/2026 3:05:00 AM\",\"Failed\",\"UssCommunicationError\"\n";
+    let reading = read(history);
+    assert_eq!(reading.problems, []);
+    assert!(reading.facts.iter().any(|fact| {
+        matches!(&fact.statement, Statement::SyncRun { error, .. } if error == "UssCommunicationError")
+    }));
+}

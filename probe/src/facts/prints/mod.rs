@@ -148,7 +148,7 @@ impl Prints {
 
     /// CSV: a line that names a column that matters.
     fn csv(&mut self, page: &mut Page, found: &mut Found) {
-        const NAMES: [&str; 9] = [
+        const NAMES: [&str; 10] = [
             "HotFixID",
             "Thumbprint",
             "StartType",
@@ -156,6 +156,7 @@ impl Prints {
             "DisplayName",
             "SynchronizeAutomatically",
             "StartedManually",
+            "EndTime",
             "SyncToMU",
             "bindingInformation",
         ];
@@ -226,8 +227,9 @@ fn version(record: &Record, found: &mut Found) -> bool {
     let parts = ["Major", "Minor", "Build", "Revision"].map(|name| record.get(name));
     let [Some(major), Some(minor), Some(build), Some(revision)] = parts else { return false };
     let version = format!("{major}.{minor}.{build}.{}", revision.trim_start_matches('-'));
-    let windows = matches!((major, minor), ("6", "1" | "2" | "3") | ("10", "0"));
-    if !windows || !super::server::is_version(&version) {
+    // Windows' own from 2012 on, and WSUS 3.0 before.
+    let known = matches!((major, minor), ("3", "1" | "2") | ("6", "1" | "2" | "3") | ("10", "0"));
+    if !known || !super::server::is_version(&version) {
         return false;
     }
     found.kind(Kind::ServerVersion);
