@@ -129,10 +129,10 @@ fn a_test_that_was_typed_is_no_synchronization() {
         exception.starts_with("System.Net.Sockets.SocketException | ") && exception.ends_with(" | 10061")
     );
     assert!(failing(&reading).is_empty() && failures(&reading).is_empty());
-    // The same with a status, and what is no exception.
+    // The same with a status, and what is no exception but an answer.
     let denied = message.replace(text, "The remote server returned an error: (403) Forbidden.");
     assert_eq!(tests(&given(denied))[0].1, Some(403));
-    assert!(tests(&given(message.replace(text, "OK"))).is_empty());
+    assert_eq!(tests(&given(message.replace(text, "OK"))), [(url, Some(200), "")]);
     // The same words alone may be a synchronization's.
     assert_eq!(failing(&given(text)), ["Likely"]);
 }

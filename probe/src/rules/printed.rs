@@ -108,8 +108,8 @@ fn tests(seen: &Seen, given: &mut Given) {
         let asked = if url.is_empty() { "a URL that is not told" } else { url.as_str() };
         let through = if proxy.is_empty() { String::new() } else { format!(" through {proxy}") };
         let by = if account.is_empty() { String::new() } else { format!(" by {account}") };
-        // Of one that was typed the error alone is there: what was set before it does not show.
-        let with = match (url.as_str(), protocol.as_str()) {
+        // Of one that was typed, which names no account, the error is there: what was set before it does not show.
+        let with = match (account.as_str(), protocol.as_str()) {
             ("", _) => String::new(),
             (_, "") => " with .NET's default protocol".into(),
             (_, protocol) => format!(" with {protocol}"),
@@ -120,7 +120,7 @@ fn tests(seen: &Seen, given: &mut Given) {
             |host| format!("wsusprobe check https://{host} --until name, on this server"),
         );
         let (why, test): (&str, &str) = match status {
-            Some(407) if url.is_empty() => (
+            Some(407) if account.is_empty() => (
                 "whether it sent credentials, and which, does not show",
                 "hand over the configuration (AnonymousProxyAccess, HasProxyPassword), or wsusprobe check of the source with \
                  --proxy and --proxy-user",
@@ -166,17 +166,18 @@ pub(crate) fn own_test_failed(seen: &Seen, findings: &[Finding]) -> bool {
     let of_source =
         |url: &str| host(url).is_some_and(|host| seen.needed().any(|path| path.info.target.host == host));
     let stored = seen.facts.flag("HasProxyPassword").is_some_and(|(_, stored)| stored);
-    let answered = |wanted: &str, through: &str| {
+    // One that was typed names no account, and no proxy either: it speaks for its like alone.
+    let answered = |wanted: &str, through: &str, typed: bool| {
         seen.facts.all().iter().any(|fact| {
-            matches!(&fact.statement, Statement::HttpTest { url, proxy, status: Some(status), .. }
-                if url == wanted && proxy == through && *status != 407)
+            matches!(&fact.statement, Statement::HttpTest { url, proxy, account, status: Some(status), .. }
+                if url == wanted && proxy == through && account.is_empty() == typed && *status != 407)
         })
     };
     seen.facts.all().iter().any(|fact| {
-        let Statement::HttpTest { url, proxy, status, .. } = &fact.statement else { return false };
+        let Statement::HttpTest { url, proxy, account, status, .. } = &fact.statement else { return false };
         let failed = status.is_none() || (*status == Some(407) && !stored);
         let explained = findings.iter().any(|found| found.because.contains(&fact.id));
-        failed && of_source(url) && !answered(url, proxy) && !explained
+        failed && of_source(url) && !answered(url, proxy, account.is_empty()) && !explained
     })
 }
 
@@ -504,14 +505,18 @@ mod tests {
     #[test]
     fn of_a_test_that_was_typed_the_error_alone_is_known() {
         let mut evidence = healthy();
-        let mut typed =
-            test("", Some(407), "System.Net.WebException | (407) Proxy Authentication Required. |");
-        if let Statement::HttpTest { url, .. } = &mut typed {
-            url.clear();
-        }
+        let typed = test("", Some(407), "System.Net.WebException | (407) Proxy Authentication Required. |");
         let id = utc(&mut evidence, "typed.txt", "", typed);
         let says: String = about(&evidence, &id).into_iter().map(|open| open.says).collect();
         assert!(says.contains("does not show") && !says.contains("default protocol"), "{says}");
+        // Whether it went the way that a test of this program went is not told.
+        let (service, ok) = (r"NT AUTHORITY\NETWORK SERVICE", Some(200));
+        for (other, verdict) in [(service, Verdict::Undetermined), ("", Verdict::Healthy)] {
+            let mut evidence = healthy();
+            utc(&mut evidence, "typed.txt", "", test("", None, "System.Net.WebException | x |"));
+            utc(&mut evidence, "typed.txt", "", test(other, ok, ""));
+            assert_eq!(judge(&evidence).verdict, verdict, "{other}");
+        }
     }
 
     #[test]
