@@ -2,13 +2,14 @@
 
 use super::{Given, Seen, place};
 use crate::diagnosis::Finding;
-use crate::facts::{Fact, LastRun, LoggedFailure, Statement};
+use crate::facts::{Fact, LastRun, LoggedFailure, ServiceState, Statement};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
     "not-collected",
     "http-test",
     "clock-source",
+    "service",
     "chain-verdict",
     "iis-access",
     "iis-answer",
@@ -108,7 +109,7 @@ fn tests(seen: &Seen, given: &mut Given) {
         let asked = if url.is_empty() { "a URL that is not told" } else { url.as_str() };
         let through = if proxy.is_empty() { String::new() } else { format!(" through {proxy}") };
         let by = if account.is_empty() { String::new() } else { format!(" by {account}") };
-        // Of one that was typed, which names no account, the error is there: what was set before it does not show.
+        // Of one that was typed, which names no account, what was set before it does not show.
         let with = match (account.as_str(), protocol.as_str()) {
             ("", _) => String::new(),
             (_, "") => " with .NET's default protocol".into(),
@@ -232,12 +233,19 @@ fn by_date<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
 /// A clock that nothing corrects: it supports a clock that is wrong, and proves none.
 fn clock(seen: &Seen, given: &mut Given) {
     let free = seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
-        Statement::ClockSource { source, synchronized: false } => Some((fact, source)),
+        Statement::ClockSource { source, synchronized: false } => {
+            Some((fact, format!("Nothing corrects this server's clock (w32tm: {source}")))
+        }
+        Statement::Service { name, state: ServiceState::Stopped, .. }
+            if name.eq_ignore_ascii_case("W32Time") =>
+        {
+            Some((fact, "This server's time service does not run (W32Time".into()))
+        }
         _ => None,
     });
-    let Some((fact, source)) = free else { return };
+    let Some((fact, free)) = free else { return };
     if let Some(found) = given.findings.iter_mut().find(|found| found.id == "trust/clock-skew") {
-        found.says.push_str(&format!(" Nothing corrects this server's clock (w32tm: {source})."));
+        found.says.push_str(&format!(" {free})."));
         found.because.push(fact.id.clone());
         return;
     }
@@ -245,7 +253,7 @@ fn clock(seen: &Seen, given: &mut Given) {
     given.open(
         "Is this server's clock right?",
         format!(
-            "Nothing corrects it (w32tm: {source}, {}), and a chain that was not trusted is on record ({}): with a wrong clock a \
+            "{free}, {}), and a chain that was not trusted is on record ({}): with a wrong clock a \
              valid certificate looks expired or not yet valid.",
             fact.source.file, failure.source.file
         ),
@@ -522,22 +530,29 @@ mod tests {
     #[test]
     fn a_clock_that_nothing_corrects_matters_where_a_chain_was_not_trusted() {
         let free = |synchronized| Statement::ClockSource { source: "Local CMOS Clock".into(), synchronized };
-        let mut evidence = healthy();
-        let id = utc(&mut evidence, "w32tm.txt", "", free(false));
-        assert!(about(&evidence, &id).is_empty());
+        let service =
+            |state| Statement::Service { name: "W32Time".into(), state, start: "Manual".to_string() };
         let told = failure("WsusService", LoggedFailure::NotTrusted);
-        utc(&mut evidence, "log", "2026-06-15T01:00:00Z", told.clone());
-        assert_eq!(about(&evidence, &id).len(), 1);
-        let mut kept = healthy();
-        let right = utc(&mut kept, "w32tm.txt", "", free(true));
-        utc(&mut kept, "log", "2026-06-15T01:00:00Z", told);
-        assert!(about(&kept, &right).is_empty());
-        utc(&mut evidence, "log", "2026-06-15T03:00:00Z", sync(SyncEvent::Succeeded));
-        assert!(about(&evidence, &id).is_empty());
-        // It supports a clock that is known to be wrong.
-        let mut evidence = of("trust-clock-skew");
-        let id = utc(&mut evidence, "w32tm.txt", "", free(false));
-        assert!(the(&judge(&evidence), "trust/clock-skew").because.contains(&id));
+        for (alone, corrected) in
+            [(free(false), free(true)), (service(ServiceState::Stopped), service(ServiceState::Running))]
+        {
+            let mut evidence = healthy();
+            let id = utc(&mut evidence, "w32tm.txt", "", alone.clone());
+            assert!(about(&evidence, &id).is_empty());
+            assert_eq!(judge(&evidence).verdict, Verdict::Healthy);
+            utc(&mut evidence, "log", "2026-06-15T01:00:00Z", told.clone());
+            assert_eq!(about(&evidence, &id).len(), 1);
+            let mut kept = healthy();
+            let right = utc(&mut kept, "w32tm.txt", "", corrected);
+            utc(&mut kept, "log", "2026-06-15T01:00:00Z", told.clone());
+            assert!(about(&kept, &right).is_empty());
+            utc(&mut evidence, "log", "2026-06-15T03:00:00Z", sync(SyncEvent::Succeeded));
+            assert!(about(&evidence, &id).is_empty());
+            // It supports a clock that is known to be wrong.
+            let mut evidence = of("trust-clock-skew");
+            let id = utc(&mut evidence, "w32tm.txt", "", alone);
+            assert!(the(&judge(&evidence), "trust/clock-skew").because.contains(&id));
+        }
     }
 
     #[test]
