@@ -242,7 +242,8 @@ fn the_last_run_of_a_list_without_times_is_not_told_by_its_lines() {
             Report::new(judged(reading), Evidence { facts: reading.facts.clone(), ..Evidence::default() });
         wsusprobe::report::text::render(&report, wsusprobe::report::text::Options::default())
     };
-    let rows = bytes_of("event-rows.txt");
+    // Their dates have two readings: they are no times.
+    let rows = bytes_of("event-rows.txt").replace("3/25/", "3/5/").replace("3/24/", "3/4/");
     let reading = given(rows.clone());
     assert!(matches!(FactView::new(&reading.facts).last_run(), LastRun::Unsure(..)));
     assert!(!shown(&reading).contains("its last run"), "{}", shown(&reading));
