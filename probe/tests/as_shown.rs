@@ -181,6 +181,7 @@ fn a_test_on_the_server_is_told_with_its_url_and_its_success() {
     let elsewhere = text
         .replace("ResponseUri             : https://upstream", "ResponseUri             : https://portal");
     assert_eq!(tests(&given(elsewhere))[0].0, URL.replace("upstream", "portal"));
+    assert_eq!(tests(&given(window(&text, 80, true))), [(URL, Some(200), "")]);
     // A list without its status tells of no answer.
     assert_eq!(tests(&given(text.replace("StatusCode   ", "StatusNote   "))), []);
     let status = text_of("as_shown/http-status.txt");

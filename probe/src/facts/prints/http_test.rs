@@ -116,14 +116,24 @@ fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
 fn answered(page: &mut Page, head: usize, found: &mut Found) -> usize {
     static MEMBER: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^([A-Za-z]{2,40})\s*: ?(.*)$").expect("fixed pattern"));
-    let (mut code, mut from, mut end) = (None, None, head);
-    while let Some(member) =
-        page.lines.get(end).filter(|_| end < head + 24).and_then(|line| MEMBER.captures(line))
-    {
-        match &member[1] {
-            "StatusCode" => code = success(member[2].trim()),
-            "ResponseUri" => from = Some(member[2].trim().to_string()),
-            _ => {}
+    let (mut code, mut from, mut end) = (None, None::<String>, head);
+    let mut in_url = false;
+    while let Some(line) = page.lines.get(end).filter(|line| end < head + 24 && line.len() < 4000) {
+        match MEMBER.captures(line) {
+            Some(member) => {
+                let value = member[2].trim();
+                in_url = &member[1] == "ResponseUri";
+                match &member[1] {
+                    "StatusCode" => code = success(value),
+                    "ResponseUri" => from = Some(value.to_string()),
+                    _ => {}
+                }
+            }
+            // A URL has no blanks: the width has cut it.
+            None if in_url && !line.trim().is_empty() && !line.trim().contains(' ') => {
+                from.iter_mut().for_each(|from| from.push_str(line.trim()));
+            }
+            None => break,
         }
         end += 1;
     }
