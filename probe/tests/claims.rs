@@ -129,10 +129,10 @@ fn a_test_that_was_typed_is_no_synchronization() {
         exception.starts_with("System.Net.Sockets.SocketException | ") && exception.ends_with(" | 10061")
     );
     assert!(failing(&reading).is_empty() && failures(&reading).is_empty());
-    // The same with a status, and what is no exception.
+    // The same with a status, and what is no exception but an answer.
     let denied = message.replace(text, "The remote server returned an error: (403) Forbidden.");
     assert_eq!(tests(&given(denied))[0].1, Some(403));
-    assert!(tests(&given(message.replace(text, "OK"))).is_empty());
+    assert_eq!(tests(&given(message.replace(text, "OK"))), [(url, Some(200), "")]);
     // The same words alone may be a synchronization's.
     assert_eq!(failing(&given(text)), ["Likely"]);
 }
@@ -242,7 +242,8 @@ fn the_last_run_of_a_list_without_times_is_not_told_by_its_lines() {
             Report::new(judged(reading), Evidence { facts: reading.facts.clone(), ..Evidence::default() });
         wsusprobe::report::text::render(&report, wsusprobe::report::text::Options::default())
     };
-    let rows = bytes_of("event-rows.txt");
+    // Their dates have two readings: they are no times.
+    let rows = bytes_of("event-rows.txt").replace("3/25/", "3/5/").replace("3/24/", "3/4/");
     let reading = given(rows.clone());
     assert!(matches!(FactView::new(&reading.facts).last_run(), LastRun::Unsure(..)));
     assert!(!shown(&reading).contains("its last run"), "{}", shown(&reading));

@@ -9,6 +9,7 @@ use super::event::{Entry, Events, WSUS, matters};
 use super::list::{Item, Page};
 use super::scan::Scanner;
 use super::when::{Order, When, written};
+use super::wrapping::behind_prompt;
 
 /// How many lines a message may have.
 const LINES: usize = 500;
@@ -25,6 +26,22 @@ fn uncut(source: &str) -> &str {
         Some(begin) if begin.len() > "Windows Server ".len() && WSUS.starts_with(begin) => WSUS,
         _ => source,
     }
+}
+
+/// Whether a message, which a table's width may have cut, is that of WSUS' event of this number.
+fn says(id: u32, message: &str) -> bool {
+    const MESSAGES: [(u32, &str); 5] = [
+        (381, "A scheduled synchronization was started"),
+        (382, "A manual synchronization was started"),
+        (384, "Synchronization completed successfully"),
+        (386, "Synchronization failed"),
+        (10022, "The last catalog synchronization attempt was unsuccessful"),
+    ];
+    let begin =
+        message.strip_suffix("...").or(message.strip_suffix('\u{2026}')).filter(|begin| begin.len() >= 16);
+    MESSAGES.iter().any(|(known, text)| {
+        *known == id && (message.starts_with(text) || begin.is_some_and(|begin| text.starts_with(begin)))
+    })
 }
 
 /// What stands above each event that wevtutil prints as text.
@@ -54,6 +71,7 @@ impl<'a> Copied<'a> {
         self.lists(page, items, scanner);
         self.tables(page, scanner);
         self.indexed(page, scanner);
+        self.rows(page, scanner);
         self.copies(page, scanner);
     }
 
@@ -155,6 +173,80 @@ impl<'a> Copied<'a> {
                 }
             }
         }
+    }
+
+    /// Rows of such a table without the line that names their source, and of the Event Viewer's, parted by tabs. Whose a row is
+    /// the command above it tells, or its own words beside its number; where neither does it is no event.
+    fn rows(&mut self, page: &mut Page, scanner: &mut Scanner) {
+        static ROW: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(
+                r"^ {0,4}(\d{1,4}[-./]\d{1,2}[-./]\d{1,4} \d{1,2}:\d\d(?::\d\d)?(?:[ \u{a0}\u{202f}]?[AaPp]\.?[Mm]\.?)?) +(\d{1,5}) +(?:(?:Critical|Error|Warning|Information|Verbose) +)?(\S.*)$",
+            )
+            .expect("fixed pattern")
+        });
+        static ASKED: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(&format!(
+                r#"(?i)\bGet-WinEvent\b.*\bProviderName\s*[=\s]\s*["']{WSUS}["']\s*(?:[;}}|-]|$)"#
+            ))
+            .expect("fixed pattern")
+        });
+        let mut asked = false;
+        for at in 0..page.lines.len() {
+            let line = &page.lines[at];
+            if page.claimed[at] || line.len() > 4000 {
+                continue;
+            }
+            if let Some(command) = behind_prompt(line) {
+                asked = command.contains("Get-WinEvent") && ASKED.is_match(command);
+                continue;
+            }
+            let entry = match (line.contains('\t'), ROW.captures(line)) {
+                (true, _) => self.parted(page, at),
+                (_, Some(found)) => {
+                    let (id, text) = (found[2].parse().ok(), found[3].trim_end().to_string());
+                    let ours = asked || id.is_some_and(|id| says(id, &text));
+                    ours.then(|| Entry {
+                        line: page.number(at),
+                        id,
+                        provider: WSUS.to_string(),
+                        when: written(&found[1], self.order),
+                        text,
+                        ..Entry::default()
+                    })
+                }
+                _ => None,
+            };
+            let Some(entry) = entry else { continue };
+            self.events.take(entry, scanner);
+            // The dashes above it, and the names of the columns above these.
+            let dashes = |at: usize| {
+                let line = page.lines[at].trim();
+                line.starts_with("--") && line.bytes().all(|byte| matches!(byte, b'-' | b' '))
+            };
+            let named = |at: usize| page.lines[at].trim_start().starts_with("TimeCreated");
+            let mut from = at;
+            if from > 0 && dashes(from - 1) {
+                from -= 1;
+                from -= usize::from(from > 0 && named(from - 1));
+            }
+            page.claim(from, at);
+        }
+    }
+
+    /// A row that the Event Viewer copies: level, date, source, number, category, parted by tabs.
+    fn parted(&self, page: &Page, at: usize) -> Option<Entry> {
+        let cells: Vec<&str> = page.lines[at].splitn(6, '\t').map(str::trim).collect();
+        let [_, date, source, id, category, ..] = cells[..] else { return None };
+        written(date, Some(self.order.unwrap_or(Order::Day)))
+            .or_else(|| written(date, Some(Order::Month)))?;
+        Some(Entry {
+            line: page.number(at),
+            id: Some(id.parse().ok()?),
+            provider: Some(source).filter(|source| matters(source))?.to_string(),
+            when: written(date, self.order),
+            text: cells.get(5).unwrap_or(&category).to_string(),
+            ..Entry::default()
+        })
     }
 
     /// `Get-WinEvent | Format-List` and `Get-EventLog | Format-List`: the number tells what the message says.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use encoding_rs::{Decoder, Encoding, IBM866, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
+use encoding_rs::{Decoder, Encoding, IBM866, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::wrapping::Wrapping;
@@ -28,6 +28,8 @@ enum Coding {
     Bytes,
     Utf16Le,
     Utf16Be,
+    /// The code page of Japanese Windows and its console (932).
+    Japanese,
 }
 
 /// A file's beginning, and the means to read it from there to its end.
@@ -113,6 +115,7 @@ pub(super) fn sniff<'a>(mut inner: Box<dyn Read + 'a>) -> io::Result<Sniffed<'a>
         }
         Coding::Utf16Le => UTF_16LE.decode_without_bom_handling(&head).0.into_owned(),
         Coding::Utf16Be => UTF_16BE.decode_without_bom_handling(&head).0.into_owned(),
+        Coding::Japanese => SHIFT_JIS.decode_without_bom_handling(&head).0.into_owned(),
     };
     if coding != Coding::Bytes && text.contains('\0') {
         return Ok(Sniffed::Binary("an unknown binary format"));
@@ -125,8 +128,9 @@ pub(super) fn sniff<'a>(mut inner: Box<dyn Read + 'a>) -> io::Result<Sniffed<'a>
         Coding::Bytes => None,
         Coding::Utf16Le => Some(UTF_16LE.new_decoder_without_bom_handling()),
         Coding::Utf16Be => Some(UTF_16BE.new_decoder_without_bom_handling()),
+        Coding::Japanese => Some(SHIFT_JIS.new_decoder_without_bom_handling()),
     };
-    let utf16 = decoder.is_some().then_some((0, [0, 0]));
+    let utf16 = matches!(coding, Coding::Utf16Le | Coding::Utf16Be).then_some((0, [0, 0]));
     let big_endian = coding == Coding::Utf16Be;
     let text = if bare_cr { text.replace('\r', "\n") } else { text };
     let source = Source { inner, ahead: head, decoder, bare_cr, ended: false, utf16, big_endian, whole };
@@ -199,7 +203,43 @@ fn coding(head: &[u8]) -> (Coding, usize) {
     if pairs >= 8 && even * 10 >= pairs * 8 && odd == 0 {
         return (Coding::Utf16Be, 0);
     }
-    (Coding::Bytes, 0)
+    (if is_japanese(head) { Coding::Japanese } else { Coding::Bytes }, 0)
+}
+
+/// Whether `head` is in the Japanese code page. Its characters of two bytes may end in a byte of ASCII: what is taken for it
+/// wrongly loses letters below 0x80 too. So nothing in it may be wrong, most of its characters stand beside each other, and
+/// many of them are kana, which no western, Cyrillic or Chinese text has beside each other where it is read so.
+fn is_japanese(head: &[u8]) -> bool {
+    if std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true) {
+        return false;
+    }
+    let (mut pairs, mut beside, mut kana, mut halves) = (0, 0, 0, 0);
+    let (mut at, mut last) = (0, 0);
+    while let Some(&byte) = head.get(at) {
+        at += 1;
+        match byte {
+            0..=0x7f => {}
+            0xa1..=0xdf => halves += 1,
+            0x81..=0x9f | 0xe0..=0xfc => {
+                // The head may end within a character.
+                let Some(&trail) = head.get(at) else { break };
+                if !matches!(trail, 0x40..=0x7e | 0x80..=0xfc) {
+                    return false;
+                }
+                let together = pairs > 0 && last + 1 == at;
+                pairs += 1;
+                beside += usize::from(together);
+                kana += usize::from(
+                    together
+                        && matches!((byte, trail), (0x82, 0x9f..=0xf1) | (0x83, 0x40..=0x7e | 0x80..=0x96)),
+                );
+                at += 1;
+                last = at;
+            }
+            _ => return false,
+        }
+    }
+    pairs >= 8 && beside * 2 >= pairs && kana * 5 >= pairs && halves * 4 <= pairs
 }
 
 /// One or more lines as text: UTF-8, or else the code page that their letters speak for. A wrong guess costs letters

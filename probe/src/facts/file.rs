@@ -8,7 +8,7 @@ use super::text::Text;
 use super::wrapping::Wrapping;
 use super::{
     DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, document, exported, gpresult, iis,
-    is_config_line, json, line_number, log, manager, prints, scan, shown, trouble, when, xml,
+    is_config_line, json, line_number, log, manager, prints, scan, shown, trouble, when, window, xml,
 };
 use crate::report::Report;
 
@@ -109,7 +109,11 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         found.kind(Kind::ClientLog);
         return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
     }
-    let only_log = log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
+    // What a window has cut is put together where it is read; here it tells what the file is.
+    let whole = window::joined(&head);
+    let only_log =
+        whole.is_none() && log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
+    let head = whole.unwrap_or(head);
     let columns = if only_log { None } else { exported::recognise(&head) };
     let order = when::order(&head);
     let mut blocks = decode::Blocks::new(source, wrapping);

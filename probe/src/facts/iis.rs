@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use regex::Regex;
 
 use super::decode::{Blocks, decode_line};
+use super::list::Page;
 use super::text::{Rest, Text};
 use super::when::{Clock, When};
 use super::{Found, Kind, Statement, line_number, shown};
@@ -76,8 +79,8 @@ struct Answer {
 #[derive(Default)]
 pub(super) struct Answers {
     fields: Fields,
-    /// No names were told: how many values a line has tells which they are.
-    untold: bool,
+    /// No names were told: what a line looks like tells which they are.
+    untold: Option<fn(&[u8]) -> &'static str>,
     clock: Clock,
     known: HashMap<(&'static str, u16, u16, String), Answer>,
     problem: Option<(u64, &'static str)>,
@@ -113,7 +116,31 @@ pub(super) fn read(blocks: &mut Blocks<'_>, text: &mut Text<'_>) -> io::Result<(
 impl Answers {
     /// Answers of lines of HTTP.sys' log that stand in other text, with or without their heading.
     pub(super) fn pasted() -> Self {
-        Answers { untold: true, ..Answers::default() }
+        Answers { untold: Some(untold), ..Answers::default() }
+    }
+
+    /// Answers of lines of IIS' log that stand in other text, with or without their heading.
+    pub(super) fn of_iis() -> Self {
+        Answers { untold: Some(usual), ..Answers::default() }
+    }
+
+    /// Takes the lines of IIS' log on a page.
+    pub(super) fn page(&mut self, page: &mut Page, found: &mut Found) {
+        static BEGIN: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S").expect("fixed pattern"));
+        for at in 0..page.lines.len() {
+            let line = &page.lines[at];
+            let heading = line.starts_with("#Fields: date time ")
+                && line.contains(" cs-uri-stem ")
+                && line.contains(" sc-status");
+            let row =
+                || BEGIN.is_match(line) && !is_refusal(line) && (self.untold.is_none() || is_usual(line));
+            if !page.claimed[at] && (heading || line.starts_with(|c: char| c.is_ascii_digit()) && row()) {
+                found.kind(Kind::WebLog);
+                self.line(page.number(at), line.as_bytes());
+                page.claim(at, at);
+            }
+        }
     }
 
     /// Takes a line.
@@ -121,14 +148,14 @@ impl Answers {
         if line.starts_with(b"#") {
             if let Some(names) = line.strip_prefix(b"#Fields:") {
                 self.fields = Fields::of(&decode_line(names));
-                self.untold = false;
+                self.untold = None;
                 if self.fields.uri.is_none() || self.fields.status.is_none() {
                     self.problem.get_or_insert((number, "others"));
                 }
             }
             return;
         }
-        if self.untold {
+        if let Some(untold) = self.untold {
             self.fields = Fields::of(untold(line));
         }
         let (Some(uri_at), Some(status_at)) = (self.fields.uri, self.fields.status) else {
@@ -233,6 +260,28 @@ fn untold(line: &[u8]) -> &'static str {
     }
 }
 
+/// Whether a line has what IIS writes unless somebody has changed it, with or without the page that led there.
+fn is_usual(line: &str) -> bool {
+    static LINE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"^\S+ \S+ [0-9A-Fa-f:.%]+ [A-Z_]{3,20} /\S* \S+ \d{1,5} \S+ [0-9A-Fa-f:.%]+ \S+(?: (?:-|https?://\S+))? [1-5]\d\d \d{1,3} \d{1,10} \d{1,10}\s*$",
+        )
+        .expect("fixed pattern")
+    });
+    LINE.is_match(line)
+}
+
+/// The names of what such a line holds.
+fn usual(line: &[u8]) -> &'static str {
+    if line.split(u8::is_ascii_whitespace).filter(|value| !value.is_empty()).count() >= 15 {
+        "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status \
+         sc-substatus sc-win32-status time-taken"
+    } else {
+        "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status sc-substatus \
+         sc-win32-status time-taken"
+    }
+}
+
 /// Whether a line names the fields of HTTP.sys' log.
 pub(super) fn is_heading(line: &str) -> bool {
     line.starts_with("#Fields: date time ") && line.contains(" s-reason")
@@ -255,9 +304,8 @@ fn directory(uri: &[u8]) -> Option<&'static str> {
 
 /// Whether a line is one of HTTP.sys' log.
 pub(super) fn is_refusal(line: &str) -> bool {
-    use std::sync::LazyLock;
-    static LINE: LazyLock<regex::Regex> = LazyLock::new(|| {
-        regex::Regex::new(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ (?:\d+|-) \S+ (?:\d+|-) HTTP/\d")
+    static LINE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ (?:\d+|-) \S+ (?:\d+|-) HTTP/\d")
             .expect("fixed pattern")
     });
     line.as_bytes().first().is_some_and(u8::is_ascii_digit) && LINE.is_match(line)

@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::decode::LONG;
 use super::scan::Scanner;
+use super::window;
 
 /// Some lines of a file, and which of them a reader has understood.
 pub(super) struct Page {
@@ -17,6 +18,8 @@ pub(super) struct Page {
     pub(super) claimed: Vec<bool>,
     /// How far the lines are apart in the file: mail puts an empty one below each.
     step: u64,
+    /// Which of the file's lines each begins with, where a window had cut them.
+    rows: Option<Vec<usize>>,
     /// The indices of lines that are longer than what is kept of them.
     pub(super) over: Vec<usize>,
 }
@@ -48,13 +51,19 @@ impl Page {
             over = over.into_iter().filter(|at| at % 2 == odd).map(|at| at / 2).collect();
             (first, step) = (first + odd as u64, 2);
         }
+        let mut rows = None;
+        if let Some(joined) = window::join(&lines) {
+            over = over.into_iter().map(|at| joined.rows.partition_point(|&row| row <= at) - 1).collect();
+            (lines, rows) = (joined.lines, Some(joined.rows));
+        }
         let claimed = vec![false; lines.len()];
-        Page { first, lines, claimed, step, over }
+        Page { first, lines, claimed, step, rows, over }
     }
 
     /// The number of a line by its index.
     pub(super) fn number(&self, index: usize) -> u64 {
-        self.first + index as u64 * self.step
+        let row = self.rows.as_ref().map_or(index, |rows| rows[index]);
+        self.first + row as u64 * self.step
     }
 
     pub(super) fn claim(&mut self, from: usize, to: usize) {

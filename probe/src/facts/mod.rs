@@ -38,6 +38,7 @@ mod suites;
 mod text;
 mod view;
 mod when;
+mod window;
 mod wrapping;
 mod xml;
 

@@ -359,11 +359,11 @@ pub enum Statement {
     HttpTest {
         /// The URL asked, escaped; empty where the source does not say (PowerShell's error alone was handed over).
         url: String,
-        /// The proxy that it went through as `host:port`; empty for none, and where there is no URL.
+        /// The proxy that it went through as `host:port`; empty for none, and where there is no account.
         proxy: String,
-        /// The protocol that was set, `Tls12`; empty for .NET's default.
+        /// The protocol that was set, `Tls12`; empty for .NET's default, and where there is no account.
         protocol: String,
-        /// The account that it ran under, escaped; empty where the source does not say.
+        /// The account that it ran under, escaped; empty where the source does not say, as of one that was typed.
         account: String,
         /// The HTTP status that came; none where none came.
         status: Option<u16>,

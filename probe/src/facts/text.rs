@@ -5,6 +5,7 @@ use std::io;
 
 use super::copied::Copied;
 use super::decode::{Block, Blocks, decode_line};
+use super::iis::Answers;
 use super::list::{self, Page};
 use super::prints::Prints;
 use super::registry::Registry;
@@ -22,6 +23,7 @@ pub(super) struct Text<'a> {
     registry: Registry,
     suites: Suites,
     prints: Prints,
+    answers: Answers,
     /// How many pairs of lines were looked at together.
     pairs: usize,
 }
@@ -34,7 +36,7 @@ impl<'a> Text<'a> {
         saved: &'a mut Vec<Report>,
     ) -> Self {
         let (registry, suites, prints) = Default::default();
-        Text { scanner, events, found, saved, registry, suites, prints, pairs: 0 }
+        Text { scanner, events, found, saved, registry, suites, prints, answers: Answers::of_iis(), pairs: 0 }
     }
 
     /// Reads a text to its end.
@@ -47,10 +49,11 @@ impl<'a> Text<'a> {
 
     /// Hands over what had to wait; `whole` where the last line has its end.
     pub(super) fn finish(self, whole: bool) {
-        let Text { scanner, found, mut registry, mut suites, prints, .. } = self;
+        let Text { scanner, found, mut registry, mut suites, prints, answers, .. } = self;
         registry.finish(whole, found);
         suites.finish(found);
         prints.finish(found, scanner);
+        answers.finish(found);
     }
 
     /// Reads a block: what lies between documents, and these as they are read in files of their own.
@@ -87,7 +90,7 @@ impl<'a> Text<'a> {
         if block.bytes.is_empty() {
             return;
         }
-        let Text { scanner, events, found, registry, suites, prints, pairs, .. } = self;
+        let Text { scanner, events, found, registry, suites, prints, answers, pairs, .. } = self;
         let mut page = Page::new(block.line, block.bytes);
         let items = list::items(&page);
         registry.read(&mut page, found);
@@ -104,6 +107,7 @@ impl<'a> Text<'a> {
         server::read(&mut page, &items, found);
         prints.read(&mut page, &items, found);
         manager::lines(&mut page, events.order(), scanner);
+        answers.page(&mut page, found);
         entries(&page, scanner);
         broken(&page, scanner, pairs);
         // A value that the console's width has cut in two.

@@ -127,8 +127,15 @@ fn is_fence(line: &str) -> bool {
 /// A line without the marks that mail programs put before what they quote.
 fn unquoted(line: &str) -> &str {
     let rest = line.trim_start_matches('>');
+    // A window may begin a row with a log's own, between the parts of an entry's end.
+    let own = rest.strip_prefix('<').is_some_and(|part| {
+        part.starts_with(|c: char| c.is_ascii_digit())
+            || part.starts_with("time=")
+            || part.starts_with("thread=")
+    });
     match line.len() - rest.len() {
         0 => line,
+        1 if own => line,
         // `> > Name : value` is quoted twice; more than a few are no marks.
         1..=4 => {
             let rest = rest.strip_prefix([' ', NO_BREAK]).unwrap_or(rest);
@@ -138,13 +145,20 @@ fn unquoted(line: &str) -> &str {
     }
 }
 
-/// Whether a line is a prompt of PowerShell or of the command interpreter with something behind it.
-pub(super) fn is_prompt(line: &str) -> bool {
+/// What stands behind the prompt of PowerShell or of the command interpreter that a line begins with.
+pub(super) fn behind_prompt(line: &str) -> Option<&str> {
     use std::sync::LazyLock;
-    static PROMPT: LazyLock<regex::Regex> = LazyLock::new(|| {
-        regex::Regex::new(r"^(?:PS [^>]+>|PS>|[A-Za-z]:\\[^>]*>)\s*\S").expect("fixed pattern")
-    });
-    line.contains('>') && PROMPT.is_match(line)
+    static PROMPT: LazyLock<regex::Regex> =
+        LazyLock::new(|| regex::Regex::new(r"^(?:PS [^>]+>|PS>|[A-Za-z]:\\[^>]*>)").expect("fixed pattern"));
+    if !line.contains('>') {
+        return None;
+    }
+    PROMPT.find(line).map(|prompt| line[prompt.end()..].trim())
+}
+
+/// Whether a line is a prompt with something behind it.
+pub(super) fn is_prompt(line: &str) -> bool {
+    behind_prompt(line).is_some_and(|rest| !rest.is_empty())
 }
 
 #[cfg(test)]
@@ -168,7 +182,9 @@ mod tests {
         assert_eq!(undone("# a\n#\n# b\n"), "a\n\nb\n");
         assert_eq!(undone("<!-- a -->\n<!-- b -->\n"), "a\nb\n");
         // A margin of blanks above and of a tab below have nothing in common.
-        for as_it_is in ["# a\n", "    a\nb\n", "    a\n\tb\n", "", "\n\n", ">>>>> a\n"] {
+        for as_it_is in
+            ["# a\n", "    a\nb\n", "    a\n\tb\n", "", "\n\n", ">>>>> a\n", "><03-05-2026 02:00>\n"]
+        {
             assert_eq!(undone(as_it_is), as_it_is);
         }
     }

@@ -2,13 +2,14 @@
 
 use super::{Given, Seen, place};
 use crate::diagnosis::Finding;
-use crate::facts::{Fact, LastRun, LoggedFailure, Statement};
+use crate::facts::{Fact, LastRun, LoggedFailure, ServiceState, Statement};
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
     "not-collected",
     "http-test",
     "clock-source",
+    "service",
     "chain-verdict",
     "iis-access",
     "iis-answer",
@@ -108,8 +109,8 @@ fn tests(seen: &Seen, given: &mut Given) {
         let asked = if url.is_empty() { "a URL that is not told" } else { url.as_str() };
         let through = if proxy.is_empty() { String::new() } else { format!(" through {proxy}") };
         let by = if account.is_empty() { String::new() } else { format!(" by {account}") };
-        // Of one that was typed the error alone is there: what was set before it does not show.
-        let with = match (url.as_str(), protocol.as_str()) {
+        // Of one that was typed, which names no account, what was set before it does not show.
+        let with = match (account.as_str(), protocol.as_str()) {
             ("", _) => String::new(),
             (_, "") => " with .NET's default protocol".into(),
             (_, protocol) => format!(" with {protocol}"),
@@ -120,7 +121,7 @@ fn tests(seen: &Seen, given: &mut Given) {
             |host| format!("wsusprobe check https://{host} --until name, on this server"),
         );
         let (why, test): (&str, &str) = match status {
-            Some(407) if url.is_empty() => (
+            Some(407) if account.is_empty() => (
                 "whether it sent credentials, and which, does not show",
                 "hand over the configuration (AnonymousProxyAccess, HasProxyPassword), or wsusprobe check of the source with \
                  --proxy and --proxy-user",
@@ -166,17 +167,18 @@ pub(crate) fn own_test_failed(seen: &Seen, findings: &[Finding]) -> bool {
     let of_source =
         |url: &str| host(url).is_some_and(|host| seen.needed().any(|path| path.info.target.host == host));
     let stored = seen.facts.flag("HasProxyPassword").is_some_and(|(_, stored)| stored);
-    let answered = |wanted: &str, through: &str| {
+    // One that was typed names no account, and no proxy either: it speaks for its like alone.
+    let answered = |wanted: &str, through: &str, typed: bool| {
         seen.facts.all().iter().any(|fact| {
-            matches!(&fact.statement, Statement::HttpTest { url, proxy, status: Some(status), .. }
-                if url == wanted && proxy == through && *status != 407)
+            matches!(&fact.statement, Statement::HttpTest { url, proxy, account, status: Some(status), .. }
+                if url == wanted && proxy == through && account.is_empty() == typed && *status != 407)
         })
     };
     seen.facts.all().iter().any(|fact| {
-        let Statement::HttpTest { url, proxy, status, .. } = &fact.statement else { return false };
+        let Statement::HttpTest { url, proxy, account, status, .. } = &fact.statement else { return false };
         let failed = status.is_none() || (*status == Some(407) && !stored);
         let explained = findings.iter().any(|found| found.because.contains(&fact.id));
-        failed && of_source(url) && !answered(url, proxy) && !explained
+        failed && of_source(url) && !answered(url, proxy, account.is_empty()) && !explained
     })
 }
 
@@ -231,12 +233,19 @@ fn by_date<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
 /// A clock that nothing corrects: it supports a clock that is wrong, and proves none.
 fn clock(seen: &Seen, given: &mut Given) {
     let free = seen.facts.all().iter().rev().find_map(|fact| match &fact.statement {
-        Statement::ClockSource { source, synchronized: false } => Some((fact, source)),
+        Statement::ClockSource { source, synchronized: false } => {
+            Some((fact, format!("Nothing corrects this server's clock (w32tm: {source}")))
+        }
+        Statement::Service { name, state: ServiceState::Stopped, .. }
+            if name.eq_ignore_ascii_case("W32Time") =>
+        {
+            Some((fact, "This server's time service does not run (W32Time".into()))
+        }
         _ => None,
     });
-    let Some((fact, source)) = free else { return };
+    let Some((fact, free)) = free else { return };
     if let Some(found) = given.findings.iter_mut().find(|found| found.id == "trust/clock-skew") {
-        found.says.push_str(&format!(" Nothing corrects this server's clock (w32tm: {source})."));
+        found.says.push_str(&format!(" {free})."));
         found.because.push(fact.id.clone());
         return;
     }
@@ -244,7 +253,7 @@ fn clock(seen: &Seen, given: &mut Given) {
     given.open(
         "Is this server's clock right?",
         format!(
-            "Nothing corrects it (w32tm: {source}, {}), and a chain that was not trusted is on record ({}): with a wrong clock a \
+            "{free}, {}), and a chain that was not trusted is on record ({}): with a wrong clock a \
              valid certificate looks expired or not yet valid.",
             fact.source.file, failure.source.file
         ),
@@ -504,35 +513,46 @@ mod tests {
     #[test]
     fn of_a_test_that_was_typed_the_error_alone_is_known() {
         let mut evidence = healthy();
-        let mut typed =
-            test("", Some(407), "System.Net.WebException | (407) Proxy Authentication Required. |");
-        if let Statement::HttpTest { url, .. } = &mut typed {
-            url.clear();
-        }
+        let typed = test("", Some(407), "System.Net.WebException | (407) Proxy Authentication Required. |");
         let id = utc(&mut evidence, "typed.txt", "", typed);
         let says: String = about(&evidence, &id).into_iter().map(|open| open.says).collect();
         assert!(says.contains("does not show") && !says.contains("default protocol"), "{says}");
+        // Whether it went the way that a test of this program went is not told.
+        let (service, ok) = (r"NT AUTHORITY\NETWORK SERVICE", Some(200));
+        for (other, verdict) in [(service, Verdict::Undetermined), ("", Verdict::Healthy)] {
+            let mut evidence = healthy();
+            utc(&mut evidence, "typed.txt", "", test("", None, "System.Net.WebException | x |"));
+            utc(&mut evidence, "typed.txt", "", test(other, ok, ""));
+            assert_eq!(judge(&evidence).verdict, verdict, "{other}");
+        }
     }
 
     #[test]
     fn a_clock_that_nothing_corrects_matters_where_a_chain_was_not_trusted() {
         let free = |synchronized| Statement::ClockSource { source: "Local CMOS Clock".into(), synchronized };
-        let mut evidence = healthy();
-        let id = utc(&mut evidence, "w32tm.txt", "", free(false));
-        assert!(about(&evidence, &id).is_empty());
+        let service =
+            |state| Statement::Service { name: "W32Time".into(), state, start: "Manual".to_string() };
         let told = failure("WsusService", LoggedFailure::NotTrusted);
-        utc(&mut evidence, "log", "2026-06-15T01:00:00Z", told.clone());
-        assert_eq!(about(&evidence, &id).len(), 1);
-        let mut kept = healthy();
-        let right = utc(&mut kept, "w32tm.txt", "", free(true));
-        utc(&mut kept, "log", "2026-06-15T01:00:00Z", told);
-        assert!(about(&kept, &right).is_empty());
-        utc(&mut evidence, "log", "2026-06-15T03:00:00Z", sync(SyncEvent::Succeeded));
-        assert!(about(&evidence, &id).is_empty());
-        // It supports a clock that is known to be wrong.
-        let mut evidence = of("trust-clock-skew");
-        let id = utc(&mut evidence, "w32tm.txt", "", free(false));
-        assert!(the(&judge(&evidence), "trust/clock-skew").because.contains(&id));
+        for (alone, corrected) in
+            [(free(false), free(true)), (service(ServiceState::Stopped), service(ServiceState::Running))]
+        {
+            let mut evidence = healthy();
+            let id = utc(&mut evidence, "w32tm.txt", "", alone.clone());
+            assert!(about(&evidence, &id).is_empty());
+            assert_eq!(judge(&evidence).verdict, Verdict::Healthy);
+            utc(&mut evidence, "log", "2026-06-15T01:00:00Z", told.clone());
+            assert_eq!(about(&evidence, &id).len(), 1);
+            let mut kept = healthy();
+            let right = utc(&mut kept, "w32tm.txt", "", corrected);
+            utc(&mut kept, "log", "2026-06-15T01:00:00Z", told.clone());
+            assert!(about(&kept, &right).is_empty());
+            utc(&mut evidence, "log", "2026-06-15T03:00:00Z", sync(SyncEvent::Succeeded));
+            assert!(about(&evidence, &id).is_empty());
+            // It supports a clock that is known to be wrong.
+            let mut evidence = of("trust-clock-skew");
+            let id = utc(&mut evidence, "w32tm.txt", "", alone);
+            assert!(the(&judge(&evidence), "trust/clock-skew").because.contains(&id));
+        }
     }
 
     #[test]

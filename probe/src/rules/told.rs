@@ -73,7 +73,7 @@ fn test(protocol: &str, status: Option<u16>, exception: &str) -> Statement {
         url: "https://sws.update.microsoft.com/ServerSyncWebService/ServerSyncWebService.asmx".into(),
         proxy: String::new(),
         protocol: protocol.into(),
-        account: String::new(),
+        account: r"CORP\admin".into(),
         status,
         exceptions: if exception.is_empty() { Vec::new() } else { vec![exception.into()] },
     }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::facts::list::Page;
-use crate::facts::{Found, Kind, Statement, line_number, shown};
+use crate::facts::wrapping::behind_prompt;
+use crate::facts::{Found, Kind, ServiceState, Statement, line_number, shown};
 
 /// What stands behind the label of each line: leap indicator, stratum, precision, root delay, root dispersion, the
 /// reference's id, the time of the last synchronization.
@@ -21,8 +22,38 @@ static SHAPE: LazyLock<[Regex; 6]> = LazyLock::new(|| {
     .map(|pattern| Regex::new(pattern).expect("fixed pattern"))
 });
 
+/// The error in place of a state: the service of that name was not started. Its words are in the language of Windows.
+const NOT_STARTED: &str = "(0x80070426)";
+
+/// Reads that w32tm met no service that runs. The error does not say what was asked: the command does, above it or by itself.
+fn not_started(page: &mut Page, found: &mut Found) {
+    for at in 0..page.lines.len() {
+        if page.claimed[at] || !page.lines[at].trim_end().ends_with(NOT_STARTED) {
+            continue;
+        }
+        // A console may have cut the error before its code.
+        let above = (at.saturating_sub(3)..at)
+            .rev()
+            .find_map(|above| behind_prompt(&page.lines[above]).map(|command| (above, command.to_string())));
+        let (from, command) =
+            above.or(found.command.clone().map(|command| (at, command))).unwrap_or_default();
+        let command = command.to_ascii_lowercase();
+        if !command.contains("w32tm") {
+            continue;
+        }
+        found.kind(Kind::Clock);
+        // Of another machine it says nothing of this one.
+        if !command.contains("/computer") {
+            let (name, state, start) = ("W32Time".into(), ServiceState::Stopped, String::new());
+            found.fact(line_number(page.number(at)), None, Statement::Service { name, state, start });
+        }
+        page.claim(from, at);
+    }
+}
+
 /// Reads the state of the clock from a page.
 pub(super) fn read(page: &mut Page, found: &mut Found) {
+    not_started(page, found);
     for at in 0..page.lines.len().saturating_sub(7) {
         if !page.lines[at].trim_end().ends_with(')') {
             continue;

@@ -32,6 +32,8 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             at = own(page, at, &version, found);
         } else if line.contains("GetResponse") {
             at = caught(page, at, found).unwrap_or_else(|| typed(page, at, found));
+        } else if line.starts_with("IsMutuallyAuthenticated ") {
+            at = answered(page, at, found);
         } else {
             at += 1;
         }
@@ -77,8 +79,7 @@ fn own(page: &mut Page, head: usize, version: &str, found: &mut Found) -> usize 
     at
 }
 
-/// Reads the red error of `$request.GetResponse()`, in any language: it quotes the method and then the message. Where the
-/// URL does not stand in it, it is not known.
+/// Reads the red error of `$request.GetResponse()`, in any language: it quotes the method and then the message.
 fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
     static QUOTED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
@@ -105,19 +106,77 @@ fn typed(page: &mut Page, head: usize, found: &mut Found) -> usize {
         message.push_str(part);
     }
     let class = if block.contains("WebException") { "System.Net.WebException" } else { "" };
-    let status = status(&message);
+    let exceptions = vec![shown(&format!("{class} | {message} | "), 500)];
+    state(page, head, end, created(page, head, end), status(&message), exceptions, found);
+    end
+}
+
+/// Reads the answer that `$request.GetResponse()` prints as a list. Its URL is the one that answered: a redirection may have led
+/// there.
+fn answered(page: &mut Page, head: usize, found: &mut Found) -> usize {
+    static MEMBER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^([A-Za-z]{2,40})\s*: ?(.*)$").expect("fixed pattern"));
+    let (mut code, mut from, mut end) = (None, None::<String>, head);
+    let mut in_url = false;
+    while let Some(line) = page.lines.get(end).filter(|line| end < head + 24 && line.len() < 4000) {
+        match MEMBER.captures(line) {
+            Some(member) => {
+                let value = member[2].trim();
+                in_url = &member[1] == "ResponseUri";
+                match &member[1] {
+                    "StatusCode" => code = success(value),
+                    "ResponseUri" => from = Some(value.to_string()),
+                    _ => {}
+                }
+            }
+            // A URL has no blanks: the width has cut it.
+            None if in_url && !line.trim().is_empty() && !line.trim().contains(' ') => {
+                from.iter_mut().for_each(|from| from.push_str(line.trim()));
+            }
+            None => break,
+        }
+        end += 1;
+    }
+    let (Some(code), Some(from)) = (code, from) else { return head + 1 };
+    state(page, head, end, shown(&from, 500), Some(code), Vec::new(), found);
+    end
+}
+
+/// States a test that somebody typed, which stands in the lines from `head` to before `end`.
+fn state(
+    page: &mut Page,
+    head: usize,
+    end: usize,
+    url: String,
+    status: Option<u16>,
+    exceptions: Vec<String>,
+    found: &mut Found,
+) {
+    let (proxy, protocol, account) = Default::default();
     found.kind(Kind::HttpTest);
-    let statement = Statement::HttpTest {
-        url: String::new(),
-        proxy: String::new(),
-        protocol: String::new(),
-        account: String::new(),
-        status,
-        exceptions: vec![shown(&format!("{class} | {message} | "), 500)],
-    };
+    let statement = Statement::HttpTest { url, proxy, protocol, account, status, exceptions };
     found.fact(line_number(page.number(head)), None, statement);
     page.claim(head, end - 1);
-    end
+}
+
+/// The number of a status with which .NET throws nothing, by the name that its enumeration has for it, or as a number.
+fn success(name: &str) -> Option<u16> {
+    const NAMES: [(&str, u16); 12] = [
+        ("OK", 200),
+        ("Created", 201),
+        ("Accepted", 202),
+        ("NonAuthoritativeInformation", 203),
+        ("NoContent", 204),
+        ("ResetContent", 205),
+        ("PartialContent", 206),
+        ("MovedPermanently", 301),
+        ("Found", 302),
+        ("SeeOther", 303),
+        ("NotModified", 304),
+        ("TemporaryRedirect", 307),
+    ];
+    let named = NAMES.iter().find(|(known, _)| *known == name).map(|(_, code)| *code);
+    named.or_else(|| name.parse().ok().filter(|code| (200..400).contains(code)))
 }
 
 /// Reads what `try { $request.GetResponse() } catch { … }` prints of the exception below the line that was typed: its message
@@ -147,23 +206,21 @@ fn caught(page: &mut Page, head: usize, found: &mut Found) -> Option<usize> {
             let class = if socket { "System.Net.Sockets.SocketException" } else { "" };
             (class, message, member("NativeErrorCode").unwrap_or_default())
         }
-        // One word is a status that was printed and no exception's message.
+        // What was printed of an answer is no exception's message: its status, with a word before it or alone.
+        None if page.lines[head].contains("StatusCode")
+            && let Some(code) = page.lines[first].split_whitespace().last().and_then(success)
+            && end == first + 1 =>
+        {
+            state(page, head, end, created(page, head, end), Some(code), Vec::new(), found);
+            return Some(end);
+        }
         None if page.lines[first].trim().contains(' ') && !page.lines[first].starts_with("OK") => {
             ("", page.lines[first..end].join("").trim().to_string(), String::new())
         }
         None => return None,
     };
-    found.kind(Kind::HttpTest);
-    let statement = Statement::HttpTest {
-        url: created(page, head),
-        proxy: String::new(),
-        protocol: String::new(),
-        account: String::new(),
-        status: status(&message),
-        exceptions: vec![shown(&format!("{class} | {message} | {native}"), 500)],
-    };
-    found.fact(line_number(page.number(head)), None, statement);
-    page.claim(head, end - 1);
+    let exceptions = vec![shown(&format!("{class} | {message} | {native}"), 500)];
+    state(page, head, end, created(page, head, end), status(&message), exceptions, found);
     Some(end)
 }
 
@@ -173,18 +230,38 @@ fn status(message: &str) -> Option<u16> {
     STATUS.captures(message).and_then(|code| code[1].parse().ok())
 }
 
-/// The URL that a request was created with, above the line that sends it: by itself or in a variable. Empty where it does not
-/// stand there.
-fn created(page: &Page, head: usize) -> String {
+/// The URL that a request was created with which is sent in the lines from `head` to before `end` or right above: by itself
+/// or in a variable. Empty where that does not stand there, and where another request stands there alone.
+fn created(page: &Page, head: usize, end: usize) -> String {
     static CREATE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"HttpWebRequest\]::Create\(\s*(?:["'](https?://[^"'\s]{1,400})["']|\$(\w{1,40}))\s*\)"#)
-            .expect("fixed pattern")
+        Regex::new(
+            r#"(?i)(?:\$(\w{1,40})\s*=\s*)?\[(?:System\.)?Net\.(?:Http)?WebRequest\]::Create\(\s*(?:["'](https?://[^"'\s]{1,400})["']|\$(\w{1,40}))\s*\)"#,
+        )
+        .expect("fixed pattern")
     });
-    let above = || page.lines[head.saturating_sub(12)..=head].iter().rev().filter(|line| line.len() < 4000);
-    let Some(found) = above().find_map(|line| CREATE.captures(line)) else { return String::new() };
-    let url = match (found.get(1), found.get(2)) {
+    static SENT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?i)\$(\w{1,40})\.GetResponse\b").expect("fixed pattern"));
+    let first = head.saturating_sub(12);
+    // Nearest first, the line that sends it among them.
+    let above =
+        |from: usize| page.lines[first..=from].iter().enumerate().rev().filter(|(_, line)| line.len() < 4000);
+    let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+    let sent = page.lines[head..end].iter().find_map(|line| SENT.captures(line));
+    let sent = sent.or_else(|| above(head).find_map(|(_, line)| SENT.captures(line)));
+    let found = above(head).find_map(|(at, line)| {
+        let found = CREATE.captures(line)?;
+        let is_it = match (&sent, found.get(1)) {
+            (Some(sent), Some(variable)) => same(&sent[1], variable.as_str()),
+            // Sent where it is created, and in no variable.
+            (None, None) => line.contains("GetResponse"),
+            _ => false,
+        };
+        is_it.then_some((first + at, found))
+    });
+    let Some((at, found)) = found else { return String::new() };
+    let url = match (found.get(2), found.get(3)) {
         (Some(url), _) => Some(url.as_str().to_string()),
-        (_, Some(variable)) => above().find_map(|line| {
+        (_, Some(variable)) => above(at).find_map(|(_, line)| {
             let (_, value) = line.split_once(&format!("${} ", variable.as_str()))?;
             let value = value.trim_start().strip_prefix('=')?.trim_start();
             let value = value.strip_prefix(['"', '\''])?;

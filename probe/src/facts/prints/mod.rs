@@ -69,6 +69,7 @@ impl Prints {
         verdict::read(page, found);
         wsusutil::read(page, found);
         iis::read(page, found);
+        synchronization::tables(page, found, self);
         self.lists(page, items, found);
         self.tables(page, found);
         self.csv(page, found);

@@ -1,6 +1,9 @@
 //! The schedule and the history of synchronizations, as the WSUS API's objects print.
 
+use regex::Regex;
+
 use super::{Prints, Record};
+use crate::facts::list::Page;
 use crate::facts::{Found, Kind, Statement, SyncResult, shown};
 
 /// What of ISubscription is kept.
@@ -34,6 +37,9 @@ const ERRORS: [&str; 18] = [
     "IncompatibleProtocolVersion",
     "IncompatibleProtocolVersionOnUss",
 ];
+
+/// The most tables of runs on one page.
+const TABLES: usize = 16;
 
 fn result_of(text: &str) -> Option<SyncResult> {
     Some(match text.to_ascii_lowercase().as_str() {
@@ -117,6 +123,72 @@ fn run(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
         waiting.failure = Some((record.line_of("ErrorText"), parted(text)));
     }
     true
+}
+
+/// What a column of a table of runs holds, as far as it is told from its neighbours whatever stands between them.
+fn column(name: &str) -> Option<&'static str> {
+    const DATE: &str =
+        r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4} \d{1,2}:\d\d(?::\d\d)?(?:[ \u{a0}\u{202f}]?[AaPp]\.?[Mm]\.?)?)";
+    Some(match name {
+        "StartTime" | "EndTime" => DATE,
+        "StartedManually" => "(True|False)",
+        "Result" => "(NeverRun|Succeeded|Failed|Canceled|Unknown)",
+        "Error" => r"([A-Za-z]{2,60})",
+        "Id" => r"([0-9A-Fa-f-]{36})",
+        _ => return None,
+    })
+}
+
+/// Runs as a table, in whatever columns, aligned to the left or right, or parted by one blank where their alignment was lost.
+/// What a row holds tells its columns apart; one that the console's width has cut elsewhere than at its end is none.
+pub(super) fn tables(page: &mut Page, found: &mut Found, prints: &mut Prints) {
+    let (mut at, mut seen) = (0, 0);
+    while at < page.lines.len() && seen < TABLES {
+        let head = at;
+        at += 1;
+        let line = &page.lines[head];
+        if page.claimed[head] || line.len() > 400 || !line.contains("StartTime") || !line.contains("Result") {
+            continue;
+        }
+        let columns: Vec<String> = line.split_whitespace().map(String::from).collect();
+        let (text, typed) = match columns.split_last() {
+            Some((last, before)) if last == "ErrorText" => (true, before),
+            _ => (false, &columns[..]),
+        };
+        let Some(patterns) = typed.iter().map(|name| column(name)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        // A name that comes twice is no heading, and the pattern stays small.
+        if typed.iter().enumerate().any(|(at, name)| typed[..at].contains(name)) {
+            continue;
+        }
+        // Backups and tasks have begins, ends and results too.
+        let own = typed.iter().any(|name| matches!(name.as_str(), "Error" | "StartedManually"));
+        let asked = |line: &String| {
+            line.contains("GetSynchronizationHistory") || line.contains("GetLastSynchronizationInfo")
+        };
+        if !own && !page.lines[head.saturating_sub(5)..head].iter().any(asked) {
+            continue;
+        }
+        seen += 1;
+        let rest = if text { r"(?:\s+(\S.*?))?" } else { "" };
+        let Ok(row) = Regex::new(&format!(r"^\s*{}{rest}\s*$", patterns.join(r"\s+"))) else { continue };
+        let dashes =
+            |line: &String| line.contains('-') && line.bytes().all(|byte| matches!(byte, b'-' | b' '));
+        at += usize::from(page.lines.get(at).is_some_and(dashes));
+        while let Some(cells) =
+            page.lines.get(at).filter(|_| !page.claimed[at]).and_then(|line| row.captures(line))
+        {
+            let value = |at: usize| cells.get(at + 1).map_or("", |cell| cell.as_str()).to_string();
+            let values: Vec<String> = (0..columns.len()).map(value).collect();
+            let record = Record::of_row(page, &columns, at, &values);
+            if !run(&record, found, prints) {
+                break;
+            }
+            page.claim(head, at);
+            at += 1;
+        }
+    }
 }
 
 /// The event of a subscription that ended. Its texts stay for the search for failures.

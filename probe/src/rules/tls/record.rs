@@ -197,7 +197,10 @@ fn broke_at_tls(exceptions: &[String]) -> bool {
 fn tested(seen: &Seen, given: &mut Given) {
     let tests = || {
         seen.facts.all().iter().filter_map(|fact| match &fact.statement {
-            Statement::HttpTest { url, proxy, protocol, status, exceptions, .. } => {
+            // One that was typed names no account: what protocol was set before it does not show.
+            Statement::HttpTest { url, proxy, protocol, account, status, exceptions }
+                if !account.is_empty() =>
+            {
                 Some((fact, url, proxy, protocol.as_str(), status, exceptions))
             }
             _ => None,
