@@ -23,6 +23,8 @@ const TOLD_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 enum Last<'a> {
     /// Nothing, or not by what it failed.
     Untold,
+    /// It failed after every failure on record, and by what does not show.
+    Unseen(&'a Fact),
     /// It succeeded.
     Succeeded(&'a Fact),
     /// It failed by these, the last one first. A success beside them may have come later.
@@ -57,12 +59,11 @@ impl<'a> Last<'a> {
         let apart = |one: &Fact, other: &Fact, by: SignedDuration| {
             one.time.zip(other.time).is_some_and(|(one, other)| other.duration_since(one) > by)
         };
-        // A later run failed, and by what does not show.
         let unseen = |failure: &Fact, end: &Fact| {
             times.order(failure, end) == Order::Before && apart(failure, end, RUN)
         };
-        if seen.facts.runs().any(|run| last.iter().all(|one| unseen(one.fact, run.fact))) {
-            return Last::Untold;
+        if let Some(run) = seen.facts.runs().find(|run| last.iter().all(|one| unseen(one.fact, run.fact))) {
+            return Last::Unseen(run.fact);
         }
         let steps: Vec<&Fact> = seen
             .facts
@@ -102,7 +103,8 @@ impl<'a> Last<'a> {
 }
 
 /// A cause that was not walked, as the record has it: as it stands where the last run could have failed by it, or nothing is
-/// told; possible where that failed otherwise; a note where it succeeded.
+/// told; possible where that failed otherwise, and where the cause rests on a failure that is old; a note where the last run
+/// succeeded.
 pub(super) fn weighed(seen: &Seen, found: Finding) -> Finding {
     weighed_since(seen, found, None)
 }
@@ -112,8 +114,16 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
     if found.role == Role::Note {
         return found;
     }
+    let failures = seen.facts.failures();
+    let rests = failures.iter().any(|one| found.because.contains(&one.fact.id));
     match Last::of(seen, since) {
         Last::Untold => found,
+        Last::Unseen(_) if !rests => found,
+        Last::Unseen(run) => {
+            found.says.push_str(&format!(" A run failed{} since, and by what does not show.", when(run)));
+            found.because.push(run.id.clone());
+            found.possible()
+        }
         Last::Succeeded(run) if is_old(seen, run) => found,
         Last::Succeeded(run) => {
             found.says.push_str(&format!(
@@ -126,12 +136,14 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
         }
         Last::Failed(failures, later) => {
             let last = &failures[0];
-            let rests = failures.iter().any(|one| found.because.contains(&one.fact.id));
             if is_old(seen, last.fact) {
                 if !rests {
                     return found;
                 }
-                found.says.push_str(&format!(" Nothing newer than that{} is on record.", when(last.fact)));
+                found.says.push_str(&format!(
+                    " The last run on record failed{}, which says little of today.",
+                    when(last.fact)
+                ));
                 return found.possible();
             }
             let fits = failures.iter().any(|one| explains(&found, one.failure, one.phase));
@@ -407,5 +419,87 @@ mod tests {
         failed(&mut evidence, "2026-06-15T03:00:00Z", LoggedFailure::ConnectFailed, None);
         assert_eq!(the(&judge(&evidence), "config/port-ssl-mismatch").confidence, Confidence::Possible);
         assert!(ids(&judge(&evidence)).contains(&"history/failing"));
+    }
+
+    /// A proxy that is sent nothing, and was seen to demand a logon.
+    const ANONYMOUS: &[(&str, &str)] = &[
+        ("SyncFromMicrosoftUpdate", "True"),
+        ("UseProxy", "True"),
+        ("ProxyName", "proxy.example.com"),
+        ("ProxyServerPort", "8080"),
+        ("AnonymousProxyAccess", "True"),
+    ];
+
+    /// A configuration through a proxy, with the path that it names.
+    fn through_a_proxy() -> Evidence {
+        let mut evidence = configured(ANONYMOUS);
+        evidence.paths = super::super::tests::of("proxy-closed").paths;
+        evidence
+    }
+
+    #[test]
+    fn an_older_demand_of_the_proxy_is_not_today_s_failure() {
+        let demand = || LoggedFailure::HttpStatus { code: 407 };
+        let name = || LoggedFailure::NameNotResolved { host: "sws.update.microsoft.com".into() };
+        for (today, confidence) in [
+            (demand(), Confidence::Likely),
+            (name(), Confidence::Possible),
+            (LoggedFailure::ConnectTimeout, Confidence::Possible),
+            (LoggedFailure::HttpStatus { code: 502 }, Confidence::Possible),
+        ] {
+            let mut evidence = through_a_proxy();
+            if today != demand() {
+                failed(&mut evidence, "2026-06-01T03:00:00Z", demand(), None);
+            }
+            let last = failed(&mut evidence, "2026-06-15T03:00:00Z", today.clone(), None);
+            let diagnosis = judge(&evidence);
+            assert_eq!(the(&diagnosis, "proxy/auth-required").confidence, confidence, "{today:?}");
+            let open = confidence == Confidence::Possible;
+            assert_eq!(asks(&diagnosis, &last), open, "{today:?}");
+            let verdict = if open { Verdict::Undetermined } else { Verdict::Faulty };
+            assert_eq!(diagnosis.verdict, verdict, "{today:?}");
+        }
+    }
+
+    #[test]
+    fn a_demand_of_years_ago_is_possible_and_its_age_is_told() {
+        for (at, confidence) in [("2026-06-10", Confidence::Likely), ("2019-06-01", Confidence::Possible)] {
+            let mut evidence = through_a_proxy();
+            let demand = LoggedFailure::HttpStatus { code: 407 };
+            failed(&mut evidence, &format!("{at}T03:00:00Z"), demand, None);
+            let diagnosis = judge(&evidence);
+            let found = the(&diagnosis, "proxy/auth-required");
+            assert_eq!(found.confidence, confidence, "{at}");
+            assert!(found.says.contains(at), "{}", found.says);
+        }
+    }
+
+    #[test]
+    fn a_later_run_that_failed_by_what_does_not_show_leaves_the_demand_possible() {
+        let mut evidence = through_a_proxy();
+        failed(&mut evidence, "2026-06-01T03:00:00Z", LoggedFailure::HttpStatus { code: 407 }, None);
+        let later = utc(&mut evidence, "history.txt", "2026-06-15T03:00:00Z", sync(SyncEvent::Failed));
+        let diagnosis = judge(&evidence);
+        let found = the(&diagnosis, "proxy/auth-required");
+        assert!(found.confidence == Confidence::Possible && found.because.contains(&later), "{}", found.says);
+        // The history tells of the same run.
+        evidence.facts.last_mut().expect("it").time = Some("2026-06-01T03:00:05Z".parse().expect("a time"));
+        assert_eq!(the(&judge(&evidence), "proxy/auth-required").confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn a_missing_fix_explains_no_name_that_does_not_resolve() {
+        let today = |by: LoggedFailure| {
+            let mut evidence = configured(&[("SyncFromMicrosoftUpdate", "True")]);
+            let version = Statement::ServerVersion { version: "Windows Server 2012 R2".into() };
+            utc(&mut evidence, "server.txt", "", version);
+            let log = Statement::Log { startup: Some(1), schannel: false, lines: 9 };
+            utc(&mut evidence, "log", "", log);
+            failed(&mut evidence, "2026-06-01T03:00:00Z", LoggedFailure::ConnectionBroken, None);
+            failed(&mut evidence, "2026-06-15T03:00:00Z", by, None);
+            the(&judge(&evidence), "tls/sync-fix-missing").confidence
+        };
+        assert_eq!(today(LoggedFailure::SecureChannel), Confidence::Likely);
+        assert_eq!(today(LoggedFailure::NameNotResolved { host: String::new() }), Confidence::Possible);
     }
 }

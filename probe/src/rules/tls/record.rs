@@ -1,6 +1,6 @@
 //! What logs and the registry say of this server's own TLS: local causes, where a failure is on record.
 
-use super::super::{Given, Seen, With, finding};
+use super::super::{Given, Seen, With, finding, record};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::Scheme;
 use crate::facts::{Fact, LastRun, LoggedFailure, Phase, RegistryValue, Statement, synchronizes};
@@ -116,6 +116,7 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             because,
         );
         let unopposed = since.is_none() && other_log.is_none();
+        let found = record::weighed(seen, found);
         given.add(if version.is_some() && !server_refuses && unopposed { found } else { found.possible() });
         if let Some(listed) = later_update(seen) {
             given.open(
