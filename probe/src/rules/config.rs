@@ -41,11 +41,36 @@ const CURRENT: &str = "sws.update.microsoft.com";
 const REDIRECTOR: i64 = 4002;
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
-    endpoint(seen, given);
-    proxies(seen, given);
-    upstream(seen, given);
-    winhttp(seen, given);
-    local::give(seen, given);
+    let mut mine = Given::default();
+    endpoint(seen, &mut mine);
+    proxies(seen, &mut mine);
+    upstream(seen, &mut mine);
+    winhttp(seen, &mut mine);
+    local::give(seen, &mut mine);
+    let told_twice = seen.facts.contradictions();
+    for found in mine.findings {
+        given.add(of_which_configuration(found, &told_twice));
+    }
+    given.unknown.extend(mine.unknown);
+}
+
+/// A cause that rests on a value of which two configurations say different things: which of them is in force does not show.
+fn of_which_configuration(mut found: Finding, told_twice: &[(&str, Vec<&Fact>)]) -> Finding {
+    let Some((property, facts)) =
+        told_twice.iter().find(|(_, facts)| facts.iter().any(|fact| found.because.contains(&fact.id)))
+    else {
+        return found;
+    };
+    if found.role != Role::Cause {
+        return found;
+    }
+    found.says.push_str(&format!(" What was handed over says different things of {property}."));
+    for fact in facts {
+        if !found.because.contains(&fact.id) {
+            found.because.push(fact.id.clone());
+        }
+    }
+    found.possible()
 }
 
 /// What the walk says of a configuration value's path.
@@ -254,6 +279,10 @@ fn proxies(seen: &Seen, given: &mut Given) {
         Some((_, value)) => format!("\"{value}\""),
         None => "empty".into(),
     };
+    let rests = |on: &[&Fact], values: [&str; 2]| -> Vec<String> {
+        let values = values.into_iter().filter_map(|property| facts.config(property));
+        on.iter().copied().chain(values.map(|(fact, _)| fact)).map(|fact| fact.id.clone()).collect()
+    };
     let overridden = seen.evidence.settings.proxy != crate::settings::ProxyChoice::AsConfigured;
     let role = if overridden { Role::Note } else { Role::Cause };
     let separate = facts.flag("UseSeparateProxyForSsl").filter(|(_, value)| *value);
@@ -268,7 +297,13 @@ fn proxies(seen: &Seen, given: &mut Given) {
             shown("ProxyName"),
             shown("ProxyServerPort")
         );
-        let found = cause("config/proxy-incomplete", "ProxyName", says, vec![uses.id.clone()]).role(role);
+        let found = cause(
+            "config/proxy-incomplete",
+            "ProxyName",
+            says,
+            rests(&[uses], ["ProxyName", "ProxyServerPort"]),
+        )
+        .role(role);
         let found = record::weighed(seen, found);
         given.add(if beside { found.role(Role::Note).severity(Severity::Warning) } else { found });
     }
@@ -285,7 +320,7 @@ fn proxies(seen: &Seen, given: &mut Given) {
             "config/ssl-proxy-incomplete",
             "SslProxyName",
             says,
-            vec![uses.id.clone(), fact.id.clone()],
+            rests(&[uses, fact], ["SslProxyName", "SslProxyServerPort"]),
         );
         let found = record::weighed(seen, found.role(role));
         given.add(if https { found } else { found.role(Role::Note).severity(Severity::Warning) });

@@ -502,4 +502,32 @@ mod tests {
         assert_eq!(today(LoggedFailure::SecureChannel), Confidence::Likely);
         assert_eq!(today(LoggedFailure::NameNotResolved { host: String::new() }), Confidence::Possible);
     }
+
+    #[test]
+    fn of_two_configurations_neither_is_a_sure_cause() {
+        for (id, values, property, other) in [
+            ("config/endpoint-decommissioned", FE2, "MUUrl", "https://sws.update.microsoft.com"),
+            ("config/port-ssl-mismatch", TLS_ON_8530, "UpstreamWsusServerPortNumber", "8531"),
+            ("config/proxy-incomplete", NO_PROXY, "ProxyName", "proxy.example.com"),
+        ] {
+            let said = values.iter().find(|(name, _)| *name == property).expect("it").1;
+            for (second, confidence) in [(said, None), (other, Some(Confidence::Possible))] {
+                let mut evidence = configured(&[(property, second)]);
+                let theirs = evidence.facts[0].id.clone();
+                for (property, value) in values {
+                    config(&mut evidence, property, value);
+                }
+                let diagnosis = judge(&evidence);
+                let found = the(&diagnosis, id);
+                match confidence {
+                    Some(possible) => {
+                        assert_eq!((found.role, found.confidence), (Role::Cause, possible), "{id}");
+                        assert!(found.because.contains(&theirs), "{id}");
+                        assert_eq!(diagnosis.verdict, Verdict::Undetermined, "{id}");
+                    }
+                    None => assert_eq!(diagnosis.verdict, Verdict::Faulty, "{id}"),
+                }
+            }
+        }
+    }
 }
