@@ -126,6 +126,12 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
         }
         Last::Succeeded(run) if is_old(seen, run) => found,
         Last::Succeeded(run) => {
+            // What a log named after it is no matter of that success.
+            match named(seen, &found).map(|fact| Times::new(seen.facts.all()).order(fact, run)) {
+                Some(Order::After) => return found,
+                Some(Order::Unsure) => return perhaps_before(found, run),
+                Some(Order::Before) | None => {}
+            }
             found.says.push_str(&format!(
                 " The last synchronization on record succeeded{} nevertheless.",
                 when(run)
@@ -146,16 +152,10 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
                 ));
                 return found.possible();
             }
-            let fits = failures.iter().any(|one| explains(&found, one.failure, one.phase));
             if let Some(run) = later {
-                found.says.push_str(&format!(
-                    " A synchronization succeeded{}, and whether that was later does not show.",
-                    when(run)
-                ));
-                found.because.push(run.id.clone());
-                return found.possible();
+                return perhaps_before(found, run);
             }
-            if fits {
+            if failures.iter().any(|one| explains(&found, one.failure, one.phase)) {
                 return found;
             }
             let at = last.phase.map(|phase| format!(", at {}", phase_word(phase))).unwrap_or_default();
@@ -170,6 +170,21 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
             found.possible()
         }
     }
+}
+
+/// The URL in a log that a finding rests on.
+fn named<'a>(seen: &Seen<'a>, found: &Finding) -> Option<&'a Fact> {
+    seen.facts.endpoints().into_iter().map(|(fact, _)| fact).find(|fact| found.because.contains(&fact.id))
+}
+
+/// A cause that a success may have followed.
+fn perhaps_before(mut found: Finding, run: &Fact) -> Finding {
+    found.says.push_str(&format!(
+        " A synchronization succeeded{}, and whether that was later does not show.",
+        when(run)
+    ));
+    found.because.push(run.id.clone());
+    found.possible()
 }
 
 /// Whether a fact is so old that it says little of today.
@@ -487,20 +502,71 @@ mod tests {
         assert_eq!(the(&judge(&evidence), "proxy/auth-required").confidence, Confidence::Likely);
     }
 
+    /// A Server 2012 R2 whose log begins without SCHANNEL's lines.
+    fn without_the_fix(values: &[(&str, &str)]) -> Evidence {
+        let mut evidence = configured(values);
+        let version = Statement::ServerVersion { version: "Windows Server 2012 R2".into() };
+        utc(&mut evidence, "server.txt", "", version);
+        utc(&mut evidence, "log", "", Statement::Log { startup: Some(1), schannel: false, lines: 9 });
+        evidence
+    }
+
     #[test]
     fn a_missing_fix_explains_no_name_that_does_not_resolve() {
         let today = |by: LoggedFailure| {
-            let mut evidence = configured(&[("SyncFromMicrosoftUpdate", "True")]);
-            let version = Statement::ServerVersion { version: "Windows Server 2012 R2".into() };
-            utc(&mut evidence, "server.txt", "", version);
-            let log = Statement::Log { startup: Some(1), schannel: false, lines: 9 };
-            utc(&mut evidence, "log", "", log);
+            let mut evidence = without_the_fix(&[("SyncFromMicrosoftUpdate", "True")]);
             failed(&mut evidence, "2026-06-01T03:00:00Z", LoggedFailure::ConnectionBroken, None);
             failed(&mut evidence, "2026-06-15T03:00:00Z", by, None);
             the(&judge(&evidence), "tls/sync-fix-missing").confidence
         };
         assert_eq!(today(LoggedFailure::SecureChannel), Confidence::Likely);
         assert_eq!(today(LoggedFailure::NameNotResolved { host: String::new() }), Confidence::Possible);
+    }
+
+    #[test]
+    fn an_upstream_may_take_older_tls_than_microsoft() {
+        for (source, confidence) in
+            [("sws.update.microsoft.com", Confidence::Likely), ("up.example.com", Confidence::Possible)]
+        {
+            let mut evidence = without_the_fix(&[]);
+            // The path is planned, and was not walked.
+            evidence.paths = healthy().paths;
+            evidence.paths.retain(|path| path.needed);
+            for path in &mut evidence.paths {
+                path.target.host = source.into();
+            }
+            let broken = LoggedFailure::ConnectionBroken;
+            let failed = failed(&mut evidence, "2026-06-15T03:00:00Z", broken, None);
+            let diagnosis = judge(&evidence);
+            assert_eq!(the(&diagnosis, "tls/sync-fix-missing").confidence, confidence, "{source}");
+            assert_eq!(asks(&diagnosis, &failed), confidence == Confidence::Possible, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_fault_without_a_time_may_be_older_than_a_success() {
+        for (succeeded, confidence) in [
+            (None, Confidence::Likely),
+            // The endpoint was not shut yet: that success says nothing of it.
+            (Some("2019-06-01T03:00:00Z"), Confidence::Likely),
+            (Some("2026-06-15T03:00:00Z"), Confidence::Possible),
+        ] {
+            let mut evidence = configured(&[]);
+            evidence.settings.at = None;
+            let url = "https://fe2.update.microsoft.com/v6/ServerSyncWebService".into();
+            utc(&mut evidence, "fault.txt", "", Statement::LogEndpoint { url });
+            if let Some(at) = succeeded {
+                utc(&mut evidence, "log", at, sync(SyncEvent::Succeeded));
+            }
+            // The URL alone, and with the failure.
+            for _ in 0..2 {
+                let diagnosis = judge(&evidence);
+                let found = the(&diagnosis, "config/endpoint-decommissioned");
+                assert_eq!((found.role, found.confidence), (Role::Cause, confidence), "{succeeded:?}");
+                let fault = failure("WsusService", LoggedFailure::SoapFault { code: String::new() });
+                utc(&mut evidence, "fault.txt", "", fault);
+            }
+        }
     }
 
     #[test]
