@@ -4,7 +4,7 @@ mod local;
 
 pub(super) use local::{exists, running};
 
-use super::{Given, Seen, cause, note, place};
+use super::{Given, Seen, cause, note, place, record};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{Observation, Outcome, PathRole, ProxyAnswer, Scheme};
 use crate::facts::{Fact, FactView, LoggedFailure, Statement, WinHttpView};
@@ -25,11 +25,14 @@ pub(super) const FACTS: &[&str] = &[
     "service",
     "app-pool",
     "server-name",
+    "log",
 ];
 
 /// Hosts that no longer serve synchronization: fe2 since 2019-07-08, the older names before it (Microsoft KB 4482416).
 const DECOMMISSIONED: [&str; 3] =
     ["fe2.update.microsoft.com", "update.microsoft.com", "www.update.microsoft.com"];
+/// When the last of them was shut.
+const SHUT: &str = "2019-07-08T00:00:00Z";
 /// Being retired; shut for WSUS 3.0 SP2 since 2022-01-10.
 const RETIRING: &str = "sws1.update.microsoft.com";
 /// The endpoint of Windows Server 2012 and later.
@@ -38,11 +41,36 @@ const CURRENT: &str = "sws.update.microsoft.com";
 const REDIRECTOR: i64 = 4002;
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
-    endpoint(seen, given);
-    proxies(seen, given);
-    upstream(seen, given);
-    winhttp(seen, given);
-    local::give(seen, given);
+    let mut mine = Given::default();
+    endpoint(seen, &mut mine);
+    proxies(seen, &mut mine);
+    upstream(seen, &mut mine);
+    winhttp(seen, &mut mine);
+    local::give(seen, &mut mine);
+    let told_twice = seen.facts.contradictions();
+    for found in mine.findings {
+        given.add(of_which_configuration(found, &told_twice));
+    }
+    given.unknown.extend(mine.unknown);
+}
+
+/// A cause that rests on a value of which two configurations say different things: which of them is in force does not show.
+fn of_which_configuration(mut found: Finding, told_twice: &[(&str, Vec<&Fact>)]) -> Finding {
+    let Some((property, facts)) =
+        told_twice.iter().find(|(_, facts)| facts.iter().any(|fact| found.because.contains(&fact.id)))
+    else {
+        return found;
+    };
+    if found.role != Role::Cause {
+        return found;
+    }
+    found.says.push_str(&format!(" What was handed over says different things of {property}."));
+    for fact in facts {
+        if !found.because.contains(&fact.id) {
+            found.because.push(fact.id.clone());
+        }
+    }
+    found.possible()
 }
 
 /// What the walk says of a configuration value's path.
@@ -69,11 +97,12 @@ fn walked<'s, 'a: 's>(paths: impl Iterator<Item = &'s super::PathSeen<'a>>) -> W
     result
 }
 
-/// A configuration finding: certain once the walk failed on it, likely where nothing was walked, a note where it works.
-fn weighed(found: Finding, walked: Walked) -> Finding {
+/// A configuration finding: certain once the walk failed on it, a note where it works. Where nothing was walked it is likely
+/// at most, and the record of the last run weighs it.
+fn weighed(seen: &Seen, found: Finding, walked: Walked) -> Finding {
     match walked {
         Walked::Failed => found,
-        Walked::No => found.likely(),
+        Walked::No => record::weighed(seen, found.likely()),
         Walked::Works => {
             let severity = found.severity.max(Severity::Warning);
             found.role(Role::Note).severity(severity)
@@ -82,13 +111,25 @@ fn weighed(found: Finding, walked: Walked) -> Finding {
 }
 
 /// The same for a value that is unusual and no fault: where it works, nothing warns.
-fn unusual(found: Finding, walked: Walked) -> Finding {
-    let mut found = weighed(found, walked);
+fn unusual(seen: &Seen, found: Finding, walked: Walked) -> Finding {
+    let mut found = weighed(seen, found, walked);
     if walked == Walked::Works {
         found.says.push_str(" It works.");
         found = found.severity(Severity::Info);
     }
     found
+}
+
+/// The same for an endpoint: a run that succeeded before it was shut says nothing of it now.
+fn weighed_endpoint(seen: &Seen, found: Finding, walked: Walked) -> Finding {
+    if walked != Walked::No {
+        return weighed(seen, found, walked);
+    }
+    let shut = match found.id.as_str() {
+        "config/endpoint-decommissioned" => SHUT.parse().ok(),
+        _ => None,
+    };
+    record::weighed_since(seen, found.likely(), shut)
 }
 
 fn endpoint(seen: &Seen, given: &mut Given) {
@@ -175,7 +216,7 @@ fn endpoint(seen: &Seen, given: &mut Given) {
             });
             continue;
         }
-        found = weighed(found, state);
+        found = weighed_endpoint(seen, found, state);
         if by_configuration && from_microsoft.is_none() {
             found.says.push_str(
                 " Whether this server synchronizes from there (SyncFromMicrosoftUpdate) was not handed over.",
@@ -238,6 +279,10 @@ fn proxies(seen: &Seen, given: &mut Given) {
         Some((_, value)) => format!("\"{value}\""),
         None => "empty".into(),
     };
+    let rests = |on: &[&Fact], values: [&str; 2]| -> Vec<String> {
+        let values = values.into_iter().filter_map(|property| facts.config(property));
+        on.iter().copied().chain(values.map(|(fact, _)| fact)).map(|fact| fact.id.clone()).collect()
+    };
     let overridden = seen.evidence.settings.proxy != crate::settings::ProxyChoice::AsConfigured;
     let role = if overridden { Role::Note } else { Role::Cause };
     let separate = facts.flag("UseSeparateProxyForSsl").filter(|(_, value)| *value);
@@ -252,7 +297,14 @@ fn proxies(seen: &Seen, given: &mut Given) {
             shown("ProxyName"),
             shown("ProxyServerPort")
         );
-        let found = cause("config/proxy-incomplete", "ProxyName", says, vec![uses.id.clone()]).role(role);
+        let found = cause(
+            "config/proxy-incomplete",
+            "ProxyName",
+            says,
+            rests(&[uses], ["ProxyName", "ProxyServerPort"]),
+        )
+        .role(role);
+        let found = record::weighed(seen, found);
         given.add(if beside { found.role(Role::Note).severity(Severity::Warning) } else { found });
     }
     if let Some((fact, _)) = separate
@@ -268,9 +320,9 @@ fn proxies(seen: &Seen, given: &mut Given) {
             "config/ssl-proxy-incomplete",
             "SslProxyName",
             says,
-            vec![uses.id.clone(), fact.id.clone()],
+            rests(&[uses, fact], ["SslProxyName", "SslProxyServerPort"]),
         );
-        let found = found.role(role);
+        let found = record::weighed(seen, found.role(role));
         given.add(if https { found } else { found.role(Role::Note).severity(Severity::Warning) });
     }
     if let (Some((anonymous, false)), Some((stored, false))) =
@@ -287,7 +339,7 @@ fn proxies(seen: &Seen, given: &mut Given) {
         let because = vec![anonymous.id.clone(), stored.id.clone()];
         let found = cause("config/proxy-credentials-missing", "HasProxyPassword", says, because);
         given.add(match state {
-            Walked::No => found.likely(),
+            Walked::No => weighed(seen, found, state),
             _ => found.role(Role::Note).severity(Severity::Warning),
         });
     }
@@ -352,13 +404,15 @@ fn upstream(seen: &Seen, given: &mut Given) {
         facts.config("UpstreamWsusServerName").filter(|(_, name)| !name.trim().is_empty())
     else {
         let says = "SyncFromMicrosoftUpdate is False and UpstreamWsusServerName is empty: there is nothing to synchronize from.";
-        given.add(cause("config/upstream-missing", "UpstreamWsusServerName", says, vec![source.id.clone()]));
+        let found = cause("config/upstream-missing", "UpstreamWsusServerName", says, vec![source.id.clone()]);
+        given.add(record::weighed(seen, found));
         return;
     };
     let name = name.trim();
     if !is_host_name(name) && name.parse::<std::net::IpAddr>().is_err() {
         let says = format!("UpstreamWsusServerName is \"{name}\", which is no host name.");
-        given.add(cause("config/upstream-missing", "UpstreamWsusServerName", says, vec![named.id.clone()]));
+        let found = cause("config/upstream-missing", "UpstreamWsusServerName", says, vec![named.id.clone()]);
+        given.add(record::weighed(seen, found));
         return;
     }
     let ssl = facts.flag("UpstreamWsusServerUseSsl");
@@ -375,6 +429,7 @@ fn upstream(seen: &Seen, given: &mut Given) {
         if state != Walked::Failed {
             let says = format!("The upstream is named \"{name}\", without a domain, and spoken to over TLS.");
             given.add(unusual(
+                seen,
                 cause("config/upstream-short-name", "UpstreamWsusServerName", says, because.clone()),
                 state,
             ));
@@ -389,6 +444,7 @@ fn upstream(seen: &Seen, given: &mut Given) {
                 if ssl { "True" } else { "False" }
             );
             given.add(unusual(
+                seen,
                 cause("config/port-ssl-mismatch", "UpstreamWsusServerUseSsl", says, because),
                 state,
             ));

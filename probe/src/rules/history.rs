@@ -5,10 +5,10 @@ mod outage;
 mod recovered;
 mod schedule;
 
-use super::{Given, Seen, note, place};
+use super::{Given, Seen, note, place, record};
 use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
-use crate::evidence::{Layer, NameAnswer};
+use crate::evidence::NameAnswer;
 use crate::facts::{
     ElsewherePart, Fact, LastRun, LoggedFailure, Order, Phase, RunView, Statement, Times,
     fails_synchronization, synchronizes,
@@ -190,7 +190,7 @@ pub(crate) fn never_started(seen: &Seen) -> bool {
 }
 
 /// A failure's class in words.
-fn word(failure: &LoggedFailure) -> String {
+pub(super) fn word(failure: &LoggedFailure) -> String {
     match failure {
         LoggedFailure::NameNotResolved { host } if host.is_empty() => "a name that did not resolve".into(),
         LoggedFailure::NameNotResolved { host } => format!("a name that did not resolve ({host})"),
@@ -215,7 +215,7 @@ fn word(failure: &LoggedFailure) -> String {
     }
 }
 
-fn phase_word(phase: Phase) -> &'static str {
+pub(super) fn phase_word(phase: Phase) -> &'static str {
     match phase {
         Phase::FirstContact => "the first contact (GetAuthConfig)",
         Phase::Authenticate => "authorization",
@@ -227,7 +227,7 @@ fn phase_word(phase: Phase) -> &'static str {
 }
 
 /// When a fact held, as its source says it.
-fn when(fact: &Fact) -> String {
+pub(super) fn when(fact: &Fact) -> String {
     match (fact.time, &fact.zone) {
         (Some(at), Some(_)) => format!(" at {at}"),
         (Some(at), None) => {
@@ -369,27 +369,6 @@ fn health(seen: &Seen, given: &mut Given) {
     }
 }
 
-/// The layers whose causes would write a failure's text.
-fn explained_by(failure: &LoggedFailure) -> &'static [Layer] {
-    use Layer::{Config, Dial, Http, Name, Proxy, Tls, Trust, Wsus};
-    match failure {
-        LoggedFailure::ConnectionBroken | LoggedFailure::NoCommonAlgorithm | LoggedFailure::SecureChannel => {
-            &[Config, Proxy, Tls, Wsus]
-        }
-        LoggedFailure::NotTrusted | LoggedFailure::RootCheck => &[Config, Proxy, Trust],
-        LoggedFailure::NameNotResolved { .. } | LoggedFailure::ProxyNotResolved { .. } => {
-            &[Config, Name, Proxy]
-        }
-        LoggedFailure::ConnectTimeout | LoggedFailure::Timeout | LoggedFailure::ConnectFailed => {
-            &[Config, Name, Dial, Proxy, Tls, Http, Wsus]
-        }
-        LoggedFailure::ConnectRefused => &[Config, Dial, Proxy, Wsus],
-        LoggedFailure::HttpStatus { .. } | LoggedFailure::ContentType { .. } => &[Config, Proxy, Http, Wsus],
-        LoggedFailure::SoapFault { .. } => &[Config, Wsus],
-        LoggedFailure::Code { .. } => &[],
-    }
-}
-
 /// What several causes share stays a question, with the test that would tell them apart, unless a cause was found
 /// that writes such a text.
 pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
@@ -400,7 +379,7 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
         let answered = given.findings.iter().any(|f| {
             f.role == Role::Cause
                 && f.confidence != Confidence::Possible
-                && explained_by(failure).contains(&f.layer())
+                && record::explains(f, failure, *phase)
         });
         let told = |other: &Fact| {
             other.source.file == fact.source.file

@@ -13,6 +13,7 @@ mod name;
 mod place;
 mod printed;
 mod proxy;
+mod record;
 pub(crate) mod seen;
 mod settle;
 mod tls;

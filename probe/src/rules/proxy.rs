@@ -6,7 +6,7 @@ mod refused;
 use logon::{refused_logon, sent_in_clear, would_not_pass};
 use refused::{closed, refusal};
 
-use super::{Given, PathSeen, Seen, With, cause, finding, name, place, trust};
+use super::{Given, PathSeen, Seen, With, cause, finding, history, name, place, record, trust};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::{
     CertificateSeen, ChainSeen, DialAnswer, HelloAnswer, NameFit, Observation, Outcome, PathRole, ProxyAnswer,
@@ -16,7 +16,7 @@ use crate::settings::ProxyKind;
 use crate::trust::is_private_pki_host;
 
 /// The statements that it reads.
-pub(super) const FACTS: &[&str] = &["config", "log-failure", "log-sync", "sync-run"];
+pub(super) const FACTS: &[&str] = &["config", "log-failure", "log-sync", "sync-run", "log", "clock-jump"];
 
 pub(super) fn give(seen: &Seen, given: &mut Given) {
     on_record(seen, given);
@@ -78,10 +78,12 @@ fn on_record(seen: &Seen, given: &mut Given) {
     if let Some((fact, true)) = facts.flag("AnonymousProxyAccess") {
         let because = vec![logged.fact.id.clone(), fact.id.clone()];
         let says = format!(
-            "The service met 407, which only a proxy says; {hop} is the one that it is set to use, and it is set to send no \
-             credentials (AnonymousProxyAccess = True)."
+            "The service met 407{}, which only a proxy says; {hop} is the one that it is set to use, and it is set to send no \
+             credentials (AnonymousProxyAccess = True).",
+            history::when(logged.fact)
         );
-        given.add(cause("proxy/auth-required", &hop, says, because).likely());
+        let found = cause("proxy/auth-required", &hop, says, because).likely();
+        given.add(record::weighed(seen, found));
     }
 }
 

@@ -334,7 +334,8 @@ fn unwalked(seen: &Seen, hello: &ClientHello, failure: Option<String>, given: &m
         because.extend(off);
         let says = "A connection is on record as broken off, and this server's SCHANNEL has TLS 1.2 off for clients; \
                     Microsoft's endpoint takes TLS 1.2 alone.";
-        given.add(cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely());
+        let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely();
+        given.add(super::super::record::weighed(seen, found));
     }
 }
 

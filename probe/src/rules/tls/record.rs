@@ -1,6 +1,6 @@
 //! What logs and the registry say of this server's own TLS: local causes, where a failure is on record.
 
-use super::super::{Given, Seen, With, finding};
+use super::super::{Given, Seen, With, finding, record};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
 use crate::evidence::Scheme;
 use crate::facts::{Fact, LastRun, LoggedFailure, Phase, RegistryValue, Statement, synchronizes};
@@ -76,6 +76,7 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
         return;
     }
     let from_microsoft = seen.needed().any(|path| is_microsoft_host(&path.info.target.host));
+    let another = seen.needed().next().filter(|_| !from_microsoft);
     let other_log =
         seen.facts.all().iter().find(|fact| matches!(&fact.statement, Statement::Log { schannel: true, .. }));
     for (fact, line) in logs {
@@ -106,6 +107,12 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             says.push_str(&format!(" {} has those lines, which speaks against it.", other.source.file));
             because.push(other.id.clone());
         }
+        if let Some(path) = another {
+            says.push_str(&format!(
+                " Of Microsoft it is known that it takes TLS 1.2 alone, and not of {}.",
+                path.info.target.host
+            ));
+        }
         let role = if server_refuses { Role::Contributing } else { Role::Cause };
         let found = finding(
             "tls/sync-fix-missing",
@@ -115,7 +122,8 @@ pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
             says,
             because,
         );
-        let unopposed = since.is_none() && other_log.is_none();
+        let unopposed = since.is_none() && other_log.is_none() && another.is_none();
+        let found = record::weighed(seen, found);
         given.add(if version.is_some() && !server_refuses && unopposed { found } else { found.possible() });
         if let Some(listed) = later_update(seen) {
             given.open(
