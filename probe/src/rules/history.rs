@@ -5,6 +5,7 @@ mod outage;
 mod recovered;
 mod schedule;
 
+use super::tls::in_clear;
 use super::{Given, Seen, note, place, record};
 use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
@@ -406,7 +407,14 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
             );
             continue;
         }
+        let stored = seen.facts.flag("HasProxyPassword").map(|(_, stored)| stored);
         let (question, why, test) = match failure {
+            LoggedFailure::ConnectionBroken if in_clear(seen) => (
+                "Who broke the connection off?",
+                "the source is spoken to in clear, so that no TLS is in question: a device or a proxy between, and a pool that \
+                 stops at the other end, write this text",
+                "wsusprobe check of the source from this server; the httperr log of the source's server at the same time",
+            ),
             LoggedFailure::ConnectionBroken
             | LoggedFailure::NoCommonAlgorithm
             | LoggedFailure::SecureChannel => (
@@ -437,6 +445,22 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "a stopped service, a wrong port and a rejecting firewall all write this text",
                 "wsusprobe check of the source from this server",
             ),
+            LoggedFailure::HttpStatus { code: 407 }
+                if seen.facts.flag("UseProxy").is_some_and(|(_, uses)| !uses) =>
+            {
+                (
+                    "Which proxy asked for credentials?",
+                    "407 comes from a proxy and never from WSUS or IIS, and WSUS is set to use none (UseProxy = False): one on the \
+                     way asks unbidden, or the setting is newer than the log",
+                    "wsusprobe check of the source from this server, with --proxy none and with the site's proxy",
+                )
+            }
+            LoggedFailure::HttpStatus { code: 407 } if stored == Some(false) => (
+                "Which credentials does the proxy want?",
+                "407 comes from a proxy and never from WSUS or IIS, and WSUS has no password stored for it",
+                "wsusprobe check of the source with --proxy: what it offers tells which kind; whether it lets this server pass \
+                 without a logon is the proxy's setting",
+            ),
             LoggedFailure::HttpStatus { code: 407 } if seen.facts.flag("UseProxy").is_some() => (
                 "Which credentials does the proxy want?",
                 "407 comes from a proxy and never from WSUS or IIS; whether it takes those that WSUS has stored, and of that kind, \
@@ -456,6 +480,10 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "the text does not say whether the proxy, HTTP.sys, IIS or WSUS gave it",
                 "wsusprobe check of the source: the Server header tells",
             ),
+            LoggedFailure::SoapFault { code } if soap_fault(code).is_some() => {
+                let (why, test) = soap_fault(code).unwrap_or_default();
+                ("What lies behind the SOAP fault?", why, test)
+            }
             LoggedFailure::SoapFault { .. } if seen.facts.flag("SyncFromMicrosoftUpdate").is_some() => (
                 "What lies behind the SOAP fault?",
                 "an old endpoint and a failing upstream both answer with one",
@@ -481,6 +509,38 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
         };
         given.open(question, format!("{said}: {why}.{since}"), test, vec![fact.id.clone()]);
     }
+}
+
+/// What a fault's own code says, where it says more than that there was one, and what would tell (MS-WSUSSS 2.2.6: ErrorCode;
+/// Microsoft: Plan your WSUS deployment, for the order of versions).
+fn soap_fault(code: &str) -> Option<(&'static str, &'static str)> {
+    let told = match code {
+        "IncompatibleProtocolVersion" => (
+            "the source does not speak this server's version of the protocol: an upstream must not be older than what \
+             synchronizes from it",
+            "compare (Get-WsusServer).Version on this server and on its upstream",
+        ),
+        "ServerBusy" => (
+            "the source has too much to do, and the run ended there; the next one asks again",
+            "look whether the next runs fail as well; on an upstream, the load and the queue of its WsusPool",
+        ),
+        "InvalidCookie" | "InvalidAuthorizationCookie" => (
+            "the source does not know the cookie that it had given out: an upstream that was restored or set up anew, or \
+             several behind one name. The next run asks for a new one",
+            "start a synchronization, and hand over the log again if it ends so once more",
+        ),
+        "ServerChanged" => (
+            "the source is another one than before: an upstream that was set up anew, or whose database was replaced. The next \
+             run begins from the start",
+            "start a synchronization, and hand over the log again if it ends so once more",
+        ),
+        "InternalServerError" => (
+            "the source failed inside, at its database or its metadata; an endpoint that was switched off has answered so too",
+            "the configuration (MUUrl, UpstreamWsusServerName); on an upstream, its own SoftwareDistribution.log of the same time",
+        ),
+        _ => return None,
+    };
+    Some(told)
 }
 
 fn unavailable(seen: &Seen, given: &mut Given) {
@@ -561,7 +621,7 @@ fn port_tests(seen: &Seen, given: &mut Given) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::{healthy, utc};
+    use super::super::told::{failure, healthy, utc};
     use super::*;
     use crate::diagnosis::judge;
 
@@ -590,5 +650,31 @@ mod tests {
                 diagnosis.unknown.iter().find(|open| open.because.contains(&told)).expect("a question");
             assert!(open.would_decide.contains(names), "{status}: {}", open.would_decide);
         }
+    }
+
+    #[test]
+    fn a_fault_s_code_and_the_configuration_choose_what_would_tell() {
+        let asked = |evidence: &crate::evidence::Evidence, fact: &String| {
+            let diagnosis = judge(evidence);
+            let open = diagnosis.unknown.iter().find(|open| open.because.contains(fact)).expect("a question");
+            format!("{} {}", open.says, open.would_decide)
+        };
+        for (code, names) in [
+            ("IncompatibleProtocolVersion", "(Get-WsusServer).Version"),
+            ("ServerBusy", "WsusPool"),
+            ("ServerChanged", "set up anew"),
+            ("SomethingElse", "an old endpoint and a failing upstream"),
+        ] {
+            let mut evidence = healthy();
+            let fault = LoggedFailure::SoapFault { code: code.into() };
+            let fact = utc(&mut evidence, "log", "2026-06-15T01:00:00Z", failure("WsusService", fault));
+            assert!(asked(&evidence, &fact).contains(names), "{code}: {}", asked(&evidence, &fact));
+        }
+        // A 407 where no proxy is set is another proxy's.
+        let mut evidence = healthy();
+        evidence.observations.clear();
+        let told = failure("WsusService", LoggedFailure::HttpStatus { code: 407 });
+        let fact = utc(&mut evidence, "log", "2026-06-15T01:00:00Z", told);
+        assert!(asked(&evidence, &fact).contains("UseProxy = False"), "{}", asked(&evidence, &fact));
     }
 }

@@ -12,6 +12,7 @@ use crate::evidence::{
 };
 use crate::schannel::profile;
 
+pub(crate) use local::in_clear;
 pub(crate) use record::unexplained_failure;
 
 /// The statements that it reads.

@@ -52,7 +52,7 @@ fn said_enabled<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
 }
 
 /// Whether everything that is needed is reached without TLS: its client decides nothing then.
-fn in_clear(seen: &Seen) -> bool {
+pub(crate) fn in_clear(seen: &Seen) -> bool {
     seen.needed().next().is_some() && seen.needed().all(|path| path.info.target.scheme == Scheme::Http)
 }
 

@@ -2,7 +2,6 @@
 
 use super::super::{Given, Seen, With, finding, record};
 use crate::diagnosis::{Confidence, Finding, Role, Severity};
-use crate::evidence::Scheme;
 use crate::facts::{Fact, LastRun, LoggedFailure, Phase, RegistryValue, Statement, synchronizes};
 use crate::plan::is_microsoft_host;
 
@@ -46,8 +45,13 @@ pub(super) fn failure(seen: &Seen) -> Option<String> {
 /// Whether a synchronization or an import is on record as broken off at TLS, and no finding rests on that record: the
 /// server answered here, and which local cause it was does not show.
 pub(crate) fn unexplained_failure(seen: &Seen, findings: &[Finding]) -> bool {
+    let in_clear = super::local::in_clear(seen);
     seen.facts.all().iter().any(|fact| {
         let Statement::LogFailure { failure, phase, .. } = &fact.statement else { return false };
+        // What is broken off in clear is no TLS; an import speaks TLS to the Catalog all the same.
+        if in_clear && *phase != Some(Phase::Import) {
+            return false;
+        }
         let explained = findings.iter().any(|f| f.id != "history/failing" && f.because.contains(&fact.id));
         is_tls_failure(failure) && !is_of_content(*phase) && !explained && !seen.facts.succeeded_after(fact)
     })
@@ -55,7 +59,7 @@ pub(crate) fn unexplained_failure(seen: &Seen, findings: &[Finding]) -> bool {
 
 pub(super) fn sync_fix_missing(seen: &Seen, given: &mut Given) {
     // Where the source is spoken to in clear, no TLS of this server was broken off.
-    if seen.needed().next().is_some() && seen.needed().all(|p| p.info.target.scheme == Scheme::Http) {
+    if super::local::in_clear(seen) {
         return;
     }
     let logs = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
