@@ -191,9 +191,11 @@ fn is_supporting(statement: &Statement) -> bool {
 pub fn judge(evidence: &Evidence) -> Diagnosis {
     // What another server's files say is not joined with what is known of this one.
     let others = servers::others(&evidence.facts);
-    let evidence = &*servers::of_one(evidence, &turned_away_at(&Seen::new(evidence)));
-    let seen = Seen::new(evidence);
+    let all = Seen::new(evidence);
     let mut given = Given::default();
+    rules::servers(&all, &mut given);
+    let evidence = &*servers::of_one(evidence, &turned_away_at(&all));
+    let seen = Seen::new(evidence);
     for rule in RULES {
         (rule.give)(&seen, &mut given);
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fact, Statement};
+use super::{Fact, FactView, RunView, Statement};
 use crate::evidence::Evidence;
 
 /// A server that files name.
@@ -18,6 +18,14 @@ pub struct Server<'a> {
     pub upstream: Option<&'a Fact>,
 }
 
+impl Server<'_> {
+    /// Whether a file comes from it: one that names it, or a part of one.
+    pub fn holds(&self, file: &str) -> bool {
+        let part_of = |own: &&str| file.strip_prefix(*own).is_some_and(|rest| rest.starts_with('#'));
+        self.files.iter().any(|own| *own == file || part_of(own))
+    }
+}
+
 /// The servers that facts come from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Servers<'a> {
@@ -30,6 +38,9 @@ pub struct Servers<'a> {
     /// Whether what comes from them has to be kept apart: there are several, or the one that files name is the upstream of
     /// the one that is judged.
     apart: bool,
+    /// The upstream that a configuration names, where that may be the one server that files name, under another name: whose
+    /// runs they tell of does not show.
+    doubt: Option<&'a Fact>,
 }
 
 /// What a fact says of the server that its file comes from.
@@ -58,6 +69,29 @@ fn names_as_upstream(fact: &Fact, server: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// The upstream that a configuration names and synchronizes from.
+fn named_upstream(facts: &[Fact]) -> Option<&Fact> {
+    let view = FactView::new(facts);
+    let (fact, name) = view.config("UpstreamWsusServerName")?;
+    let topmost = view.flag("SyncFromMicrosoftUpdate").is_some_and(|(_, topmost)| topmost);
+    (!topmost && !name.trim().is_empty()).then_some(fact)
+}
+
+/// Whether two files tell of one run: its end is the same, and its time to some seconds, or in another zone's where one of them
+/// does not tell its zone.
+fn is_one_run(one: &RunView, other: &RunView) -> bool {
+    /// The most seconds by which two records of one end differ.
+    const APART: i64 = 2;
+    const QUARTER: i64 = 15 * 60;
+    const LOCAL: i64 = 14 * 3600;
+    let (Some(at), Some(other_at)) = (one.fact.time, other.fact.time) else { return false };
+    let apart = (at.as_second() - other_at.as_second()).abs();
+    let zones = one.fact.zone.is_some() && other.fact.zone.is_some();
+    let past = apart % QUARTER;
+    one.succeeded == other.succeeded
+        && (apart <= APART || (!zones && apart <= LOCAL + APART && past.min(QUARTER - past) <= APART))
 }
 
 /// Whether a name is a ServerId: it tells servers apart, and stands for none of their names.
@@ -97,7 +131,7 @@ impl<'a> Servers<'a> {
         homes.sort_unstable();
         homes.dedup();
         for server in &mut servers.all {
-            let own = |fact: &Fact| server.files.contains(&fact.source.file.as_str());
+            let own = |fact: &Fact| server.holds(&fact.source.file);
             server.upstream = facts.iter().find(|fact| names_as_upstream(fact, server.name) && !own(fact));
         }
         // Beside its downstream's configuration the upstream's own is a second one.
@@ -109,15 +143,50 @@ impl<'a> Servers<'a> {
             _ => None,
         };
         servers.apart = servers.all.len() > 1 || servers.all.iter().any(|server| server.upstream.is_some());
+        if homes.is_empty()
+            && let ([server], false) = (servers.all.as_slice(), servers.apart)
+            && let Some(upstream) = named_upstream(facts)
+        {
+            let (theirs, unnamed): (Vec<RunView>, Vec<RunView>) =
+                FactView::new(facts).runs().partition(|run| server.holds(&run.fact.source.file));
+            // A run that both tell of makes the server this one.
+            let tied = theirs.iter().any(|one| unnamed.iter().any(|other| is_one_run(one, other)));
+            if !theirs.is_empty() && !tied {
+                servers.doubt = Some(upstream);
+                // Beside a record that names no server, what may be the upstream's is not taken for this server's.
+                servers.apart = !unnamed.is_empty();
+                servers.home = servers.home.filter(|_| unnamed.is_empty());
+            }
+        }
         servers
     }
 
-    /// Which of them a file comes from, where it names one alone.
+    /// Which of them a file comes from, where it names one alone. A part comes from the server of the whole, where it names
+    /// none itself.
     fn of(&self, file: &str) -> Option<usize> {
-        if self.mixed.contains(&file) {
+        if self.is_mixed(file) {
             return None;
         }
-        self.all.iter().position(|server| server.files.contains(&file))
+        let named = self.all.iter().position(|server| server.files.contains(&file));
+        named.or_else(|| self.of(file.rsplit_once('#')?.0))
+    }
+
+    /// Whether a file, or the whole that it is a part of, names several.
+    fn is_mixed(&self, file: &str) -> bool {
+        self.mixed
+            .iter()
+            .any(|mixed| file == *mixed || file.strip_prefix(mixed).is_some_and(|rest| rest.starts_with('#')))
+    }
+
+    /// The server that a file comes from, where it names one alone, itself or as a part of a whole.
+    pub fn server_of(&self, file: &str) -> Option<&Server<'a>> {
+        self.of(file).map(|at| &self.all[at])
+    }
+
+    /// What names the upstream, where the one server that files name may be that, under another name: whose runs they tell
+    /// of does not show.
+    pub fn doubt(&self) -> Option<&'a Fact> {
+        self.doubt
     }
 
     /// The one that is judged: whose configuration was handed over, where that is one server's alone.
@@ -137,7 +206,7 @@ impl<'a> Servers<'a> {
         }
         match self.of(file) {
             Some(server) => Some(server) == self.home,
-            None => !self.mixed.contains(&file),
+            None => !self.is_mixed(file),
         }
     }
 
@@ -309,6 +378,45 @@ mod tests {
             name("up.txt", "up"),
         ];
         assert!(Servers::new(&facts).home().is_none());
+    }
+
+    #[test]
+    fn a_part_of_a_collection_is_of_its_server() {
+        let facts = [
+            name("wsus7.json", "WSUS7"),
+            config("wsus7.json#configuration", "UpstreamWsusServerName", "up"),
+            config("wsus7.json#configuration", "ServerId", "11111111-2222-3333-4444-555555555555"),
+            name("wsus7.json#events", "wsus7.example.com"),
+            name("client.csv", "PC1"),
+        ];
+        let servers = Servers::new(&facts);
+        assert_eq!(servers.home().map(|home| home.name), Some("WSUS7"));
+        for (file, belongs) in [
+            ("wsus7.json#history", true),
+            ("wsus7.json#events", true),
+            ("client.csv", false),
+            ("client.csv#part", false),
+            ("other.json#history", true),
+        ] {
+            assert_eq!(servers.belongs(file), belongs, "{file}");
+        }
+        // Of two collections neither is the one that is judged; a part that names another server is that one's.
+        let facts = [
+            name("wsus7.json", "WSUS7"),
+            config("wsus7.json#configuration", "UseProxy", "False"),
+            name("wsus8.json", "WSUS8"),
+            config("wsus8.json#configuration", "UseProxy", "False"),
+            fact("wsus7.json#history", Statement::LogEndpoint { url: "https://x".into() }),
+            name("wsus8.json#services", "WSUS7"),
+        ];
+        let servers = Servers::new(&facts);
+        assert!(servers.home().is_none());
+        assert!(!servers.belongs("wsus7.json#history") && !servers.belongs("wsus8.json#history"));
+        assert_eq!(servers.server_of("wsus8.json#services").map(|one| one.name), Some("WSUS7"));
+        assert!(others(&facts)[0].1.contains(&facts[4]));
+        // What is beside it in an archive that names nobody is not joined to it.
+        let facts = [name("a.zip#one.csv", "WSUS7"), name("a.zip#two.csv", "WSUS8")];
+        assert!(Servers::new(&facts).server_of("a.zip#three.log").is_none());
     }
 
     #[test]

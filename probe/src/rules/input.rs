@@ -3,7 +3,7 @@
 use super::config::{exists, running};
 use super::{Given, Seen, With, note, place};
 use crate::diagnosis::Severity;
-use crate::facts::{Servers, ServiceState, Statement};
+use crate::facts::{Fact, Servers, ServiceState, Statement};
 use crate::plan::service_of;
 
 /// The statements that it reads.
@@ -33,7 +33,6 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             given.add(note("input/unreadable", &fact.source.file, says, vec![fact.id.clone()]));
         }
     }
-    servers(seen, given);
     services(seen, given);
     for (property, facts) in seen.facts.contradictions() {
         let said: Vec<String> = facts
@@ -84,9 +83,43 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     }
 }
 
-/// Files of several servers: said, and kept apart.
-fn servers(seen: &Seen, given: &mut Given) {
+/// The value of a configuration's property.
+fn config_value(fact: &Fact) -> &str {
+    match &fact.statement {
+        Statement::Config { value, .. } => value.trim(),
+        _ => "",
+    }
+}
+
+/// Files of several servers: said, and kept apart. It reads what was handed over before anything is left out of it.
+pub(crate) fn servers(seen: &Seen, given: &mut Given) {
     let servers = Servers::new(seen.facts.all());
+    let after_repair = seen.evidence.settings.since.is_some();
+    if let (Some(upstream), [one]) = (servers.doubt(), servers.all.as_slice()) {
+        let named = config_value(upstream);
+        let because: Vec<String> = one.facts.iter().chain([&upstream]).map(|fact| fact.id.clone()).collect();
+        let shown = format!("{} ({})", one.name, place::list(&one.files));
+        if servers.apart() {
+            let says = format!(
+                "What was handed over comes from {shown} and from files that name no server. Whether {} is the upstream that {} \
+                 names ({named}) or this server does not show, and nothing of it was joined.",
+                one.name, upstream.source.file
+            );
+            given.add(note("input/contradictory", "servers", says, because.clone()).severity(Severity::Info));
+        }
+        if servers.apart() || after_repair {
+            given.open(
+                "Whose files are these?",
+                format!(
+                    "{shown} may be this server, or the upstream that {} names ({named}), under another name.",
+                    upstream.source.file
+                ),
+                "hand over the name of this server with its configuration (Get-WsusServer), or its files alone",
+                because,
+            );
+        }
+        return;
+    }
     if !servers.apart() {
         return;
     }

@@ -27,6 +27,7 @@ use crate::pages;
 pub(crate) use history::{
     AfterRepair, after_repair, conclude, failing_elsewhere, never_started, open_questions, recovered_settles,
 };
+pub(crate) use input::servers;
 pub(crate) use place::list;
 pub(crate) use printed::own_test_failed;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};

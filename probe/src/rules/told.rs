@@ -353,11 +353,60 @@ fn the_upstream_s_record_is_none_of_this_server_s() {
         Statement::Service { name: "WsusService".into(), state: ServiceState::Stopped, start: String::new() };
     utc(&mut evidence, "events.csv", "", stopped.clone());
     assert!(!ids(&judge(&evidence)).contains(&"config/service-stopped"));
-    // This server's own name joins them.
+    // This server's own name joins them, where a run that both tell of says that it is its own.
     let (mut evidence, ..) = with("WSUS1");
+    utc(&mut evidence, "events.csv", "2026-06-15T03:02:01Z", sync(SyncEvent::Failed));
     assert!(!ids(&judge(&evidence)).contains(&"history/failing"));
     utc(&mut evidence, "events.csv", "", stopped);
     assert!(ids(&judge(&evidence)).contains(&"config/service-stopped"));
+}
+
+#[test]
+fn a_run_of_what_may_be_the_upstream_under_another_name_is_no_recovery() {
+    let with = |upstream: &str, from_microsoft: bool| {
+        let mut evidence = repaired();
+        let config = |property: &str, value: &str| Statement::Config {
+            property: property.into(),
+            value: value.into(),
+        };
+        if !from_microsoft {
+            evidence.facts.retain(|fact| !matches!(fact.statement, Statement::Config { .. }));
+            utc(&mut evidence, "config.txt", "", config("SyncFromMicrosoftUpdate", "False"));
+        }
+        utc(&mut evidence, "config.txt", "", config("UpstreamWsusServerName", upstream));
+        let name = Statement::ServerName { name: "SRV0042.example.com".into() };
+        utc(&mut evidence, "events.csv", "", name);
+        utc(&mut evidence, "events.csv", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+        evidence
+    };
+    let asks =
+        |diagnosis: &Diagnosis| diagnosis.unknown.iter().any(|open| open.question.starts_with("Whose"));
+    for upstream in ["wsus.example.com", "10.0.0.5"] {
+        let evidence = with(upstream, false);
+        let diagnosis = judge(&evidence);
+        assert_eq!(
+            (ids(&diagnosis), diagnosis.verdict),
+            (vec!["input/contradictory"], Verdict::Undetermined)
+        );
+        assert!(asks(&diagnosis));
+        // Without a record of this server's own the run may be its own.
+        let mut alone = evidence.clone();
+        alone.facts.retain(|fact| fact.source.file != "log");
+        let diagnosis = judge(&alone);
+        assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Likely);
+        assert!(asks(&diagnosis));
+        // A run that both files tell of makes them one server's.
+        for (zone, at) in [(Some("UTC"), "2026-06-15T01:00:01Z"), (None, "2026-06-15T03:00:01Z")] {
+            let mut own = evidence.clone();
+            add(&mut own, "events.csv", at, zone, sync(SyncEvent::Failed));
+            let diagnosis = judge(&own);
+            assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Certain, "{at}");
+            assert!(!asks(&diagnosis));
+        }
+    }
+    // A server that synchronizes from Microsoft has no upstream, whatever name was left behind.
+    let diagnosis = judge(&with("wsus.example.com", true));
+    assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Certain);
 }
 
 /// A repair at four, a failure before it and what came after.

@@ -199,8 +199,7 @@ fn services(seen: &Seen, given: &mut Given) {
                  synchronization does not go through it"
             }
         };
-        let of = servers.all.iter().find(|one| one.files.contains(&fact.source.file.as_str()));
-        let on = of.map_or("this server", |server| server.name);
+        let on = servers.server_of(&fact.source.file).map_or("this server", |server| server.name);
         let mut says = format!("{name} is stopped on {on}{start}: {why}.");
         let other = another_database(seen, name).filter(|_| part == Part::Database);
         if let Some(other) = other {

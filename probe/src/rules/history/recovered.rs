@@ -7,7 +7,7 @@ use super::others::lost_database;
 use super::{failed, when, which_came_last, word};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::facts::{
-    ElsewherePart, Fact, LastRun, Order, Phase, RunView, Statement, SyncEvent, Times,
+    ElsewherePart, Fact, LastRun, Order, Phase, RunView, Servers, Statement, SyncEvent, Times,
     is_configuration_manager,
 };
 
@@ -185,7 +185,8 @@ fn succeeded(seen: &Seen, times: &Times, run: &RunView, since: Timestamp, given:
          given up, of a failed start, of a lost database or of event 10021 or 10022 after it.",
         when(run.fact)
     );
-    let confidence = if seen_in_log.is_empty() { Confidence::Likely } else { Confidence::Certain };
+    let sure = !seen_in_log.is_empty() && Servers::new(seen.facts.all()).doubt().is_none();
+    let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
     if seen_in_log.is_empty() {
         says.push_str(" A log or events that reach so far are not among it.");
         let only = match run.fact.statement {
