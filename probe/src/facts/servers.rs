@@ -53,11 +53,18 @@ fn named(fact: &Fact) -> Option<&str> {
     Some(name.trim()).filter(|name| !name.is_empty())
 }
 
-/// Whether two names are one server's: a name without a domain stands for one with any.
+/// Whether two names are one server's: a name without a domain stands for one with any, and one of 15 characters, which is
+/// all that NetBIOS has, for a longer one.
 fn same(one: &str, other: &str) -> bool {
+    const NETBIOS: usize = 15;
     let label = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_cut =
+        |name: &str, whole: &str| name.len() == NETBIOS && !name.contains('.') && whole.starts_with(name);
+    let (first, second) = (label(one), label(other));
     one.eq_ignore_ascii_case(other)
-        || (label(one) == label(other) && !(one.contains('.') && other.contains('.')))
+        || (first == second && !(one.contains('.') && other.contains('.')))
+        || is_cut(&one.to_ascii_lowercase(), &second)
+        || is_cut(&other.to_ascii_lowercase(), &first)
 }
 
 /// Whether a configuration names a server as its upstream.
@@ -297,6 +304,11 @@ mod tests {
         let facts = [name("a", "WSUS1"), name("b", "wsus1.corp.example.com")];
         assert_eq!(Servers::new(&facts).all.len(), 1);
         let facts = [name("a", "wsus1.one.example.com"), name("b", "wsus1.two.example.com")];
+        assert_eq!(Servers::new(&facts).all.len(), 2);
+        // What NetBIOS cuts off is the same server; what it does not reach is another.
+        let facts = [name("a", "SITE-BERLIN-WSU"), name("b", "site-berlin-wsus1.corp.example.com")];
+        assert_eq!(Servers::new(&facts).all.len(), 1);
+        let facts = [name("a", "SITE-BERLIN"), name("b", "site-berlin-wsus1.corp.example.com")];
         assert_eq!(Servers::new(&facts).all.len(), 2);
     }
 

@@ -57,6 +57,19 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             format!("{taken} was asked about, and what was handed over is {name}'s: the first was taken.");
         given.add(note("input/contradictory", "Windows", says, vec![fact.clone()]));
     }
+    let versions = seen.facts.contradictory_builds();
+    if !versions.is_empty() {
+        let said = versions.iter().map(|fact| {
+            let Statement::ServerVersion { version } = &fact.statement else { return String::new() };
+            format!("{version} ({})", fact.source.file)
+        });
+        let says = format!(
+            "The version of this server is {}: one of them is another machine's, or older.",
+            place::list(&said.collect::<Vec<_>>())
+        );
+        let because = versions.iter().map(|fact| fact.id.clone()).collect();
+        given.add(note("input/contradictory", "the server's version", says, because));
+    }
     for unread in &seen.client.client.policy.unread {
         let says = format!("{}, {}: the value was not understood, and not used.", unread.key, unread.name);
         given.add(note("input/unreadable", &unread.name, says, vec![unread.fact.clone()]));

@@ -132,6 +132,30 @@ fn a_listed_update_clears_the_missing_fix_and_none_proves_it() {
 }
 
 #[test]
+fn versions_that_contradict_one_another_are_told_and_name_no_windows() {
+    let mut evidence = of("tls-sync-fix-missing");
+    evidence.facts.retain(|fact| !matches!(fact.statement, Statement::ServerVersion { .. }));
+    let version = |version: &str| Statement::ServerVersion { version: version.into() };
+    let old = utc(&mut evidence, "systeminfo.txt", "", version("Windows Server 2012 R2"));
+    assert_eq!(the(&judge(&evidence), "tls/sync-fix-missing").confidence, Confidence::Likely);
+    // The same Windows by its build is no other one.
+    let mut alike = evidence.clone();
+    utc(&mut alike, "server.txt", "", version("6.3.9600.18694"));
+    assert!(!ids(&judge(&alike)).contains(&"input/contradictory"));
+    for first in [true, false] {
+        let mut evidence = evidence.clone();
+        let own = utc(&mut evidence, "server.txt", "", version("Windows Server 2019"));
+        if first {
+            evidence.facts.reverse();
+        }
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "tls/sync-fix-missing").confidence, Confidence::Possible);
+        let said = the(&diagnosis, "input/contradictory");
+        assert!(said.because.contains(&old) && said.because.contains(&own));
+    }
+}
+
+#[test]
 fn a_hotfix_list_without_the_fix_and_without_a_log_says_nothing() {
     let mut evidence = healthy();
     utc(
