@@ -199,10 +199,11 @@ pub fn judge(evidence: &Evidence) -> Diagnosis {
     for rule in RULES {
         (rule.give)(&seen, &mut given);
     }
-    for (server, facts) in others {
-        let settings = evidence.settings.clone();
+    for other in &others {
+        let (settings, facts) = (evidence.settings.clone(), other.facts.clone());
         let theirs = Evidence { settings, facts, paths: Vec::new(), observations: Vec::new() };
-        rules::failing_elsewhere(&server, &Seen::new(&theirs), &mut given);
+        rules::failing_elsewhere(other, &Seen::new(&theirs), &mut given);
+        rules::stopped_upstream(other, &seen, &mut given);
     }
     rules::settle(&seen, &mut given);
     rules::recovered_settles(&seen, &mut given);

@@ -16,6 +16,8 @@ pub struct Server<'a> {
     pub facts: Vec<&'a Fact>,
     /// The value of a configuration that names it as the upstream, where one does that is not its own.
     pub upstream: Option<&'a Fact>,
+    /// Whether its name has no domain and the upstream's has one: the server that is judged may be called so too.
+    pub by_label: bool,
 }
 
 impl Server<'_> {
@@ -86,6 +88,20 @@ fn named_upstream(facts: &[Fact]) -> Option<&Fact> {
     (!topmost && !name.trim().is_empty()).then_some(fact)
 }
 
+/// Whether a server's files tell of a run that is among these.
+fn is_tied(server: &Server, facts: &[Fact], runs: &[RunView]) -> bool {
+    let mut theirs = FactView::new(facts).runs().filter(|run| server.holds(&run.fact.source.file));
+    theirs.any(|one| runs.iter().any(|other| is_one_run(&one, other)))
+}
+
+/// The value of a configuration's property; empty for what is none.
+pub(crate) fn config_value(fact: &Fact) -> &str {
+    match &fact.statement {
+        Statement::Config { value, .. } => value.trim(),
+        _ => "",
+    }
+}
+
 /// Whether two files tell of one run: its end is the same, and its time to some seconds, or in another zone's where one of them
 /// does not tell its zone.
 fn is_one_run(one: &RunView, other: &RunView) -> bool {
@@ -117,7 +133,13 @@ impl<'a> Servers<'a> {
         for (fact, name) in told.into_iter().filter(|(_, name)| is_id(name) != by_name) {
             let file = fact.source.file.as_str();
             let at = servers.all.iter().position(|server| same(server.name, name)).unwrap_or_else(|| {
-                servers.all.push(Server { name, files: Vec::new(), facts: Vec::new(), upstream: None });
+                servers.all.push(Server {
+                    name,
+                    files: Vec::new(),
+                    facts: Vec::new(),
+                    upstream: None,
+                    by_label: false,
+                });
                 servers.all.len() - 1
             });
             let server = &mut servers.all[at];
@@ -140,6 +162,19 @@ impl<'a> Servers<'a> {
         for server in &mut servers.all {
             let own = |fact: &Fact| server.holds(&fact.source.file);
             server.upstream = facts.iter().find(|fact| names_as_upstream(fact, server.name) && !own(fact));
+            server.by_label = server
+                .upstream
+                .is_some_and(|fact| !server.name.contains('.') && config_value(fact).contains('.'));
+        }
+        // One that is called as the upstream's first label, and met what a record without a name tells of, is this server.
+        let unnamed: Vec<RunView> = FactView::new(facts)
+            .runs()
+            .filter(|run| !servers.all.iter().any(|server| server.holds(&run.fact.source.file)))
+            .collect();
+        for server in servers.all.iter_mut().filter(|server| server.by_label) {
+            if is_tied(server, facts, &unnamed) {
+                (server.upstream, server.by_label) = (None, false);
+            }
         }
         // Beside its downstream's configuration the upstream's own is a second one.
         let here: Vec<usize> =
@@ -154,11 +189,9 @@ impl<'a> Servers<'a> {
             && let ([server], false) = (servers.all.as_slice(), servers.apart)
             && let Some(upstream) = named_upstream(facts)
         {
-            let (theirs, unnamed): (Vec<RunView>, Vec<RunView>) =
-                FactView::new(facts).runs().partition(|run| server.holds(&run.fact.source.file));
             // A run that both tell of makes the server this one.
-            let tied = theirs.iter().any(|one| unnamed.iter().any(|other| is_one_run(one, other)));
-            if !theirs.is_empty() && !tied {
+            let tells = FactView::new(facts).runs().any(|run| server.holds(&run.fact.source.file));
+            if tells && !is_tied(server, facts, &unnamed) {
                 servers.doubt = Some(upstream);
                 // Beside a record that names no server, what may be the upstream's is not taken for this server's.
                 servers.apart = !unnamed.is_empty();
@@ -239,8 +272,20 @@ pub(crate) fn joined(facts: &[Fact]) -> Cow<'_, [Fact]> {
     Cow::Owned(facts.iter().filter(|fact| servers.joins(fact)).cloned().collect())
 }
 
-/// What is known of each server that is not the one judged: its name, and the facts of its own files.
-pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
+/// A server that is not the one judged, as far as shows.
+pub(crate) struct Other {
+    /// Its name.
+    pub name: String,
+    /// The facts of its own files.
+    pub facts: Vec<Fact>,
+    /// The value of a configuration that names it as the upstream.
+    pub upstream: Option<Fact>,
+    /// Whether it may be the one that is judged all the same: which one that is does not show.
+    pub may_be_judged: bool,
+}
+
+/// What is known of each server that is not the one judged.
+pub(crate) fn others(facts: &[Fact]) -> Vec<Other> {
     let servers = Servers::new(facts);
     if !servers.apart {
         return Vec::new();
@@ -249,7 +294,15 @@ pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
     others
         .map(|(at, server)| {
             let own = facts.iter().filter(|fact| servers.of(&fact.source.file) == Some(at));
-            (server.name.to_string(), own.cloned().collect())
+            let own: Vec<Fact> = own.cloned().collect();
+            let configured = own.iter().any(|fact| matches!(fact.statement, Statement::Config { .. }));
+            Other {
+                name: server.name.to_string(),
+                upstream: server.upstream.cloned(),
+                may_be_judged: servers.home.is_none()
+                    && (server.upstream.is_none() || server.by_label || configured),
+                facts: own,
+            }
         })
         .collect()
 }
@@ -425,7 +478,7 @@ mod tests {
         assert!(servers.home().is_none());
         assert!(!servers.belongs("wsus7.json#history") && !servers.belongs("wsus8.json#history"));
         assert_eq!(servers.server_of("wsus8.json#services").map(|one| one.name), Some("WSUS7"));
-        assert!(others(&facts)[0].1.contains(&facts[4]));
+        assert!(others(&facts)[0].facts.contains(&facts[4]));
         // What is beside it in an archive that names nobody is not joined to it.
         let facts = [name("a.zip#one.csv", "WSUS7"), name("a.zip#two.csv", "WSUS8")];
         assert!(Servers::new(&facts).server_of("a.zip#three.log").is_none());

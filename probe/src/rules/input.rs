@@ -3,7 +3,8 @@
 use super::config::{exists, running};
 use super::{Given, Seen, With, note, place};
 use crate::diagnosis::Severity;
-use crate::facts::{Fact, Servers, ServiceState, Statement};
+use crate::facts::servers::config_value;
+use crate::facts::{Servers, ServiceState, Statement};
 use crate::plan::service_of;
 
 /// The statements that it reads.
@@ -96,14 +97,6 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     }
 }
 
-/// The value of a configuration's property.
-fn config_value(fact: &Fact) -> &str {
-    match &fact.statement {
-        Statement::Config { value, .. } => value.trim(),
-        _ => "",
-    }
-}
-
 /// Files of several servers: said, and kept apart. It reads what was handed over before anything is left out of it.
 pub(crate) fn servers(seen: &Seen, given: &mut Given) {
     let servers = Servers::new(seen.facts.all());
@@ -148,13 +141,36 @@ pub(crate) fn servers(seen: &Seen, given: &mut Given) {
     let judged = match servers.home() {
         Some(home) => format!("what {} says was joined, and nothing of the others", home.name),
         None if kept.len() > servers.all.len() => {
-            "what names no server was joined, and nothing of the upstream".into()
+            "what names no server was joined, and nothing of the other".into()
         }
         None => "whose configuration is judged does not show, and nothing of theirs was joined".into(),
     };
-    let mut says =
-        format!("What was handed over comes from {} servers: {}; {judged}.", kept.len(), place::list(&shown));
+    let from = if kept.len() > servers.all.len() {
+        format!("{}, and from files that name no server", place::list(&shown))
+    } else {
+        format!("{} servers: {}", kept.len(), place::list(&shown))
+    };
+    let mut says = format!("What was handed over comes from {from}; {judged}.");
     for (one, named) in servers.all.iter().filter_map(|one| Some((one, one.upstream?))) {
+        if one.by_label && servers.home().is_none() {
+            says.push_str(&format!(
+                " {} may be the upstream that {} names ({}), or this server.",
+                one.name,
+                named.source.file,
+                config_value(named)
+            ));
+            given.open(
+                "Whose files are these?",
+                format!(
+                    "{} is the first part of the upstream's name ({}), and may be this server's name as well.",
+                    one.name,
+                    config_value(named)
+                ),
+                "hand over the name of this server with its configuration (Get-WsusServer), or its files alone",
+                one.facts.iter().chain([&named]).map(|fact| fact.id.clone()).collect(),
+            );
+            continue;
+        }
         says.push_str(&format!(
             " {} is the upstream that {} names: what it met is none of this server's.",
             one.name, named.source.file

@@ -24,6 +24,7 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
+pub(crate) use config::stopped_upstream;
 pub(crate) use history::{
     AfterRepair, after_repair, conclude, failing_elsewhere, never_started, open_questions, recovered_settles,
 };
