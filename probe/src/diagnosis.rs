@@ -191,16 +191,19 @@ fn is_supporting(statement: &Statement) -> bool {
 pub fn judge(evidence: &Evidence) -> Diagnosis {
     // What another server's files say is not joined with what is known of this one.
     let others = servers::others(&evidence.facts);
-    let evidence = &*servers::of_one(evidence, &turned_away_at(&Seen::new(evidence)));
-    let seen = Seen::new(evidence);
+    let all = Seen::new(evidence);
     let mut given = Given::default();
+    rules::servers(&all, &mut given);
+    let evidence = &*servers::of_one(evidence, &turned_away_at(&all));
+    let seen = Seen::new(evidence);
     for rule in RULES {
         (rule.give)(&seen, &mut given);
     }
-    for (server, facts) in others {
-        let settings = evidence.settings.clone();
+    for other in &others {
+        let (settings, facts) = (evidence.settings.clone(), other.facts.clone());
         let theirs = Evidence { settings, facts, paths: Vec::new(), observations: Vec::new() };
-        rules::failing_elsewhere(&server, &Seen::new(&theirs), &mut given);
+        rules::failing_elsewhere(other, &Seen::new(&theirs), &mut given);
+        rules::stopped_upstream(other, &seen, &mut given);
     }
     rules::settle(&seen, &mut given);
     rules::recovered_settles(&seen, &mut given);

@@ -232,6 +232,55 @@ fn updates_have_a_time_only_where_their_dates_have_one_reading() {
 }
 
 #[test]
+fn a_printout_that_names_its_machine_is_that_machine_s() {
+    let named = |text: &str| {
+        let facts = given(text).facts;
+        facts.iter().find_map(|fact| match &fact.statement {
+            Statement::ServerName { name } => Some(name.clone()),
+            _ => None,
+        })
+    };
+    const WMIC: &str = "Caption                   CSName  HotFixID   InstalledOn\n\
+                        http://support.microsoft.com/?kbid=5000001  UP      KB5000001  6/14/2026\n";
+    for (text, name) in [
+        (
+            "Host Name:                 UP\nOS Name:                   Microsoft Windows Server 2012 R2 Standard\n",
+            "UP",
+        ),
+        (
+            "Hostname:                                      PC042\n\
+          Betriebssystemname:                            Microsoft Windows 10 Pro\n",
+            "PC042",
+        ),
+        (
+            "Source        Description      HotFixID      InstalledBy          InstalledOn\n\
+          ------        -----------      --------      -----------          -----------\n\
+          UP            Update           KB5000001     NT AUTHORITY\\SYSTEM  6/14/2026 12:00:00 AM\n",
+            "UP",
+        ),
+        ("PSComputerName : up.example.com\nHotFixID       : KB5000001\n", "up.example.com"),
+        (&WMIC.replace("Caption                   ", "Caption                                     "), "UP"),
+        ("CSName=UP\nHotFixID=KB5000001\nInstalledOn=6/14/2026\n", "UP"),
+        ("PSComputerName : up.example.com\nName : WsusPool\nState : Stopped\n", "up.example.com"),
+        (
+            "\nName     State   PSComputerName\n----     -----   --------------\nWsusPool Stopped up.example.com\n",
+            "up.example.com",
+        ),
+    ] {
+        assert_eq!(named(text).as_deref(), Some(name), "{text}");
+    }
+    for text in [
+        "HotFixID    : KB5000001\nInstalledOn : 6/14/2026\n",
+        "PSComputerName : localhost\nName : WsusPool\nState : Stopped\n",
+        // What stands above the Windows' name in another list is no host.
+        "LogonServer : DC1\nOsName      : Microsoft Windows Server 2019 Standard\n",
+        "Bemerkung:    UP\nOS Name:                   Microsoft Windows Server 2019 Standard\n",
+    ] {
+        assert_eq!(named(text), None, "{text}");
+    }
+}
+
+#[test]
 fn the_clocks_source_is_told_by_shape() {
     let clock = |name: &str| {
         let reading = clean(name, Kind::Clock);

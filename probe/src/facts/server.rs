@@ -18,6 +18,22 @@ pub(super) fn is_version(text: &str) -> bool {
 pub(super) const BESIDE: [&str; 5] =
     ["WebServiceUrl", "ServerProtocolVersion", "UseSecureConnection", "IsServerLocal", "BypassApiRemoting"];
 
+/// The host's name in `systeminfo`: in every language it stands above the name of the Windows, in the same column.
+fn host_of(page: &Page, at: usize) -> Option<String> {
+    static VALUE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^([^\s:][^:]{1,59}:\s{2,})(\S.*?)\s*$").expect("fixed pattern"));
+    let line = &page.lines[at];
+    if at == 0 || line.len() >= 300 || page.lines[at - 1].len() >= 300 || !line.contains("Windows") {
+        return None;
+    }
+    let (above, here) = (VALUE.captures(&page.lines[at - 1])?, VALUE.captures(line)?);
+    let name = &above[2];
+    let is_name =
+        name.len() <= 63 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let one_column = above[1].chars().count() == here[1].chars().count();
+    (is_name && one_column && here[2].starts_with("Microsoft")).then(|| name.to_string())
+}
+
 /// Reads versions from a page.
 pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
     static WINDOWS: LazyLock<Regex> = LazyLock::new(|| {
@@ -40,6 +56,9 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
         }
     }
     for at in 0..page.lines.len() {
+        if let Some(name) = host_of(page, at) {
+            super::prints::of_machine(line_number(page.number(at - 1)), &name, found);
+        }
         let line = &page.lines[at];
         if !page.claimed[at]
             && line.len() < 300

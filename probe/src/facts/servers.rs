@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fact, Statement};
+use super::{Fact, FactView, RunView, Statement};
 use crate::evidence::Evidence;
 
 /// A server that files name.
@@ -16,6 +16,16 @@ pub struct Server<'a> {
     pub facts: Vec<&'a Fact>,
     /// The value of a configuration that names it as the upstream, where one does that is not its own.
     pub upstream: Option<&'a Fact>,
+    /// Whether its name has no domain and the upstream's has one: the server that is judged may be called so too.
+    pub by_label: bool,
+}
+
+impl Server<'_> {
+    /// Whether a file comes from it: one that names it, or a part of one.
+    pub fn holds(&self, file: &str) -> bool {
+        let part_of = |own: &&str| file.strip_prefix(*own).is_some_and(|rest| rest.starts_with('#'));
+        self.files.iter().any(|own| *own == file || part_of(own))
+    }
 }
 
 /// The servers that facts come from.
@@ -30,6 +40,9 @@ pub struct Servers<'a> {
     /// Whether what comes from them has to be kept apart: there are several, or the one that files name is the upstream of
     /// the one that is judged.
     apart: bool,
+    /// The upstream that a configuration names, where that may be the one server that files name, under another name: whose
+    /// runs they tell of does not show.
+    doubt: Option<&'a Fact>,
 }
 
 /// What a fact says of the server that its file comes from.
@@ -42,11 +55,18 @@ fn named(fact: &Fact) -> Option<&str> {
     Some(name.trim()).filter(|name| !name.is_empty())
 }
 
-/// Whether two names are one server's: a name without a domain stands for one with any.
+/// Whether two names are one server's: a name without a domain stands for one with any, and one of 15 characters, which is
+/// all that NetBIOS has, for a longer one.
 fn same(one: &str, other: &str) -> bool {
+    const NETBIOS: usize = 15;
     let label = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_cut =
+        |name: &str, whole: &str| name.len() == NETBIOS && !name.contains('.') && whole.starts_with(name);
+    let (first, second) = (label(one), label(other));
     one.eq_ignore_ascii_case(other)
-        || (label(one) == label(other) && !(one.contains('.') && other.contains('.')))
+        || (first == second && !(one.contains('.') && other.contains('.')))
+        || is_cut(&one.to_ascii_lowercase(), &second)
+        || is_cut(&other.to_ascii_lowercase(), &first)
 }
 
 /// Whether a configuration names a server as its upstream.
@@ -58,6 +78,43 @@ fn names_as_upstream(fact: &Fact, server: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// The upstream that a configuration names and synchronizes from.
+fn named_upstream(facts: &[Fact]) -> Option<&Fact> {
+    let view = FactView::new(facts);
+    let (fact, name) = view.config("UpstreamWsusServerName")?;
+    let topmost = view.flag("SyncFromMicrosoftUpdate").is_some_and(|(_, topmost)| topmost);
+    (!topmost && !name.trim().is_empty()).then_some(fact)
+}
+
+/// Whether a server's files tell of a run that is among these.
+fn is_tied(server: &Server, facts: &[Fact], runs: &[RunView]) -> bool {
+    let mut theirs = FactView::new(facts).runs().filter(|run| server.holds(&run.fact.source.file));
+    theirs.any(|one| runs.iter().any(|other| is_one_run(&one, other)))
+}
+
+/// The value of a configuration's property; empty for what is none.
+pub(crate) fn config_value(fact: &Fact) -> &str {
+    match &fact.statement {
+        Statement::Config { value, .. } => value.trim(),
+        _ => "",
+    }
+}
+
+/// Whether two files tell of one run: its end is the same, and its time to some seconds, or in another zone's where one of them
+/// does not tell its zone.
+fn is_one_run(one: &RunView, other: &RunView) -> bool {
+    /// The most seconds by which two records of one end differ.
+    const APART: i64 = 2;
+    const QUARTER: i64 = 15 * 60;
+    const LOCAL: i64 = 14 * 3600;
+    let (Some(at), Some(other_at)) = (one.fact.time, other.fact.time) else { return false };
+    let apart = (at.as_second() - other_at.as_second()).abs();
+    let zones = one.fact.zone.is_some() && other.fact.zone.is_some();
+    let past = apart % QUARTER;
+    one.succeeded == other.succeeded
+        && (apart <= APART || (!zones && apart <= LOCAL + APART && past.min(QUARTER - past) <= APART))
 }
 
 /// Whether a name is a ServerId: it tells servers apart, and stands for none of their names.
@@ -76,7 +133,13 @@ impl<'a> Servers<'a> {
         for (fact, name) in told.into_iter().filter(|(_, name)| is_id(name) != by_name) {
             let file = fact.source.file.as_str();
             let at = servers.all.iter().position(|server| same(server.name, name)).unwrap_or_else(|| {
-                servers.all.push(Server { name, files: Vec::new(), facts: Vec::new(), upstream: None });
+                servers.all.push(Server {
+                    name,
+                    files: Vec::new(),
+                    facts: Vec::new(),
+                    upstream: None,
+                    by_label: false,
+                });
                 servers.all.len() - 1
             });
             let server = &mut servers.all[at];
@@ -97,8 +160,21 @@ impl<'a> Servers<'a> {
         homes.sort_unstable();
         homes.dedup();
         for server in &mut servers.all {
-            let own = |fact: &Fact| server.files.contains(&fact.source.file.as_str());
+            let own = |fact: &Fact| server.holds(&fact.source.file);
             server.upstream = facts.iter().find(|fact| names_as_upstream(fact, server.name) && !own(fact));
+            server.by_label = server
+                .upstream
+                .is_some_and(|fact| !server.name.contains('.') && config_value(fact).contains('.'));
+        }
+        // One that is called as the upstream's first label, and met what a record without a name tells of, is this server.
+        let unnamed: Vec<RunView> = FactView::new(facts)
+            .runs()
+            .filter(|run| !servers.all.iter().any(|server| server.holds(&run.fact.source.file)))
+            .collect();
+        for server in servers.all.iter_mut().filter(|server| server.by_label) {
+            if is_tied(server, facts, &unnamed) {
+                (server.upstream, server.by_label) = (None, false);
+            }
         }
         // Beside its downstream's configuration the upstream's own is a second one.
         let here: Vec<usize> =
@@ -109,15 +185,48 @@ impl<'a> Servers<'a> {
             _ => None,
         };
         servers.apart = servers.all.len() > 1 || servers.all.iter().any(|server| server.upstream.is_some());
+        if homes.is_empty()
+            && let ([server], false) = (servers.all.as_slice(), servers.apart)
+            && let Some(upstream) = named_upstream(facts)
+        {
+            // A run that both tell of makes the server this one.
+            let tells = FactView::new(facts).runs().any(|run| server.holds(&run.fact.source.file));
+            if tells && !is_tied(server, facts, &unnamed) {
+                servers.doubt = Some(upstream);
+                // Beside a record that names no server, what may be the upstream's is not taken for this server's.
+                servers.apart = !unnamed.is_empty();
+                servers.home = servers.home.filter(|_| unnamed.is_empty());
+            }
+        }
         servers
     }
 
-    /// Which of them a file comes from, where it names one alone.
+    /// Which of them a file comes from, where it names one alone. A part comes from the server of the whole, where it names
+    /// none itself.
     fn of(&self, file: &str) -> Option<usize> {
-        if self.mixed.contains(&file) {
+        if self.is_mixed(file) {
             return None;
         }
-        self.all.iter().position(|server| server.files.contains(&file))
+        let named = self.all.iter().position(|server| server.files.contains(&file));
+        named.or_else(|| self.of(file.rsplit_once('#')?.0))
+    }
+
+    /// Whether a file, or the whole that it is a part of, names several.
+    fn is_mixed(&self, file: &str) -> bool {
+        self.mixed
+            .iter()
+            .any(|mixed| file == *mixed || file.strip_prefix(mixed).is_some_and(|rest| rest.starts_with('#')))
+    }
+
+    /// The server that a file comes from, where it names one alone, itself or as a part of a whole.
+    pub fn server_of(&self, file: &str) -> Option<&Server<'a>> {
+        self.of(file).map(|at| &self.all[at])
+    }
+
+    /// What names the upstream, where the one server that files name may be that, under another name: whose runs they tell
+    /// of does not show.
+    pub fn doubt(&self) -> Option<&'a Fact> {
+        self.doubt
     }
 
     /// The one that is judged: whose configuration was handed over, where that is one server's alone.
@@ -137,7 +246,7 @@ impl<'a> Servers<'a> {
         }
         match self.of(file) {
             Some(server) => Some(server) == self.home,
-            None => !self.mixed.contains(&file),
+            None => !self.is_mixed(file),
         }
     }
 
@@ -163,8 +272,20 @@ pub(crate) fn joined(facts: &[Fact]) -> Cow<'_, [Fact]> {
     Cow::Owned(facts.iter().filter(|fact| servers.joins(fact)).cloned().collect())
 }
 
-/// What is known of each server that is not the one judged: its name, and the facts of its own files.
-pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
+/// A server that is not the one judged, as far as shows.
+pub(crate) struct Other {
+    /// Its name.
+    pub name: String,
+    /// The facts of its own files.
+    pub facts: Vec<Fact>,
+    /// The value of a configuration that names it as the upstream.
+    pub upstream: Option<Fact>,
+    /// Whether it may be the one that is judged all the same: which one that is does not show.
+    pub may_be_judged: bool,
+}
+
+/// What is known of each server that is not the one judged.
+pub(crate) fn others(facts: &[Fact]) -> Vec<Other> {
     let servers = Servers::new(facts);
     if !servers.apart {
         return Vec::new();
@@ -173,7 +294,15 @@ pub(crate) fn others(facts: &[Fact]) -> Vec<(String, Vec<Fact>)> {
     others
         .map(|(at, server)| {
             let own = facts.iter().filter(|fact| servers.of(&fact.source.file) == Some(at));
-            (server.name.to_string(), own.cloned().collect())
+            let own: Vec<Fact> = own.cloned().collect();
+            let configured = own.iter().any(|fact| matches!(fact.statement, Statement::Config { .. }));
+            Other {
+                name: server.name.to_string(),
+                upstream: server.upstream.cloned(),
+                may_be_judged: servers.home.is_none()
+                    && (server.upstream.is_none() || server.by_label || configured),
+                facts: own,
+            }
         })
         .collect()
 }
@@ -228,6 +357,11 @@ mod tests {
         let facts = [name("a", "WSUS1"), name("b", "wsus1.corp.example.com")];
         assert_eq!(Servers::new(&facts).all.len(), 1);
         let facts = [name("a", "wsus1.one.example.com"), name("b", "wsus1.two.example.com")];
+        assert_eq!(Servers::new(&facts).all.len(), 2);
+        // What NetBIOS cuts off is the same server; what it does not reach is another.
+        let facts = [name("a", "SITE-BERLIN-WSU"), name("b", "site-berlin-wsus1.corp.example.com")];
+        assert_eq!(Servers::new(&facts).all.len(), 1);
+        let facts = [name("a", "SITE-BERLIN"), name("b", "site-berlin-wsus1.corp.example.com")];
         assert_eq!(Servers::new(&facts).all.len(), 2);
     }
 
@@ -309,6 +443,45 @@ mod tests {
             name("up.txt", "up"),
         ];
         assert!(Servers::new(&facts).home().is_none());
+    }
+
+    #[test]
+    fn a_part_of_a_collection_is_of_its_server() {
+        let facts = [
+            name("wsus7.json", "WSUS7"),
+            config("wsus7.json#configuration", "UpstreamWsusServerName", "up"),
+            config("wsus7.json#configuration", "ServerId", "11111111-2222-3333-4444-555555555555"),
+            name("wsus7.json#events", "wsus7.example.com"),
+            name("client.csv", "PC1"),
+        ];
+        let servers = Servers::new(&facts);
+        assert_eq!(servers.home().map(|home| home.name), Some("WSUS7"));
+        for (file, belongs) in [
+            ("wsus7.json#history", true),
+            ("wsus7.json#events", true),
+            ("client.csv", false),
+            ("client.csv#part", false),
+            ("other.json#history", true),
+        ] {
+            assert_eq!(servers.belongs(file), belongs, "{file}");
+        }
+        // Of two collections neither is the one that is judged; a part that names another server is that one's.
+        let facts = [
+            name("wsus7.json", "WSUS7"),
+            config("wsus7.json#configuration", "UseProxy", "False"),
+            name("wsus8.json", "WSUS8"),
+            config("wsus8.json#configuration", "UseProxy", "False"),
+            fact("wsus7.json#history", Statement::LogEndpoint { url: "https://x".into() }),
+            name("wsus8.json#services", "WSUS7"),
+        ];
+        let servers = Servers::new(&facts);
+        assert!(servers.home().is_none());
+        assert!(!servers.belongs("wsus7.json#history") && !servers.belongs("wsus8.json#history"));
+        assert_eq!(servers.server_of("wsus8.json#services").map(|one| one.name), Some("WSUS7"));
+        assert!(others(&facts)[0].facts.contains(&facts[4]));
+        // What is beside it in an archive that names nobody is not joined to it.
+        let facts = [name("a.zip#one.csv", "WSUS7"), name("a.zip#two.csv", "WSUS8")];
+        assert!(Servers::new(&facts).server_of("a.zip#three.log").is_none());
     }
 
     #[test]

@@ -290,9 +290,25 @@ impl<'a> FactView<'a> {
         })
     }
 
-    /// Whether the server is a 2012 or a 2012 R2; unknown without a version.
+    /// The facts that state another build than the last one does, and that one, where there are such.
+    pub fn contradictory_builds(&self) -> Vec<&'a Fact> {
+        let Some((last, taken)) = self.build() else { return Vec::new() };
+        let others = self.facts.iter().filter(|fact| match &fact.statement {
+            Statement::ServerVersion { version } => build_of(version).is_some_and(|build| build != taken),
+            _ => false,
+        });
+        let mut facts: Vec<&Fact> = others.collect();
+        if !facts.is_empty() {
+            facts.push(last);
+        }
+        facts
+    }
+
+    /// Whether the server is a 2012 or a 2012 R2; unknown without a version, and where the versions contradict one another.
     pub fn version_is_2012_family(&self) -> Option<bool> {
-        self.build().map(|(_, build)| matches!(build, 9200 | 9600))
+        self.build()
+            .filter(|_| self.contradictory_builds().is_empty())
+            .map(|(_, build)| matches!(build, 9200 | 9600))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod local;
 
+pub(crate) use local::stopped_upstream;
 pub(super) use local::{exists, running};
 
 use super::{Given, Seen, cause, note, place, record};

@@ -10,6 +10,7 @@ use super::{Given, Seen, note, place, record};
 use crate::codes;
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::evidence::NameAnswer;
+use crate::facts::servers::Other;
 use crate::facts::{
     ElsewherePart, Fact, LastRun, LoggedFailure, Order, Phase, RunView, Statement, Times,
     fails_synchronization, synchronizes,
@@ -262,12 +263,16 @@ fn failing(seen: &Seen, given: &mut Given) {
     }
 }
 
-/// The last run of another server than the one that is judged, where it failed: its files alone tell of it.
-pub(crate) fn failing_elsewhere(server: &str, seen: &Seen, given: &mut Given) {
+/// The last run of another server than the one that is judged, where it failed: its files alone tell of it. It warns only
+/// where that may be the one that is judged.
+pub(crate) fn failing_elsewhere(server: &Other, seen: &Seen, given: &mut Given) {
     let mut own = Given::default();
     failing(seen, &mut own);
     for mut found in own.findings {
-        found.says = format!("Of {server}: {}", found.says);
+        found.says = format!("Of {}: {}", server.name, found.says);
+        if !server.may_be_judged {
+            found.severity = Severity::Info;
+        }
         given.add(found);
     }
 }

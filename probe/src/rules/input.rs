@@ -3,6 +3,7 @@
 use super::config::{exists, running};
 use super::{Given, Seen, With, note, place};
 use crate::diagnosis::Severity;
+use crate::facts::servers::config_value;
 use crate::facts::{Servers, ServiceState, Statement};
 use crate::plan::service_of;
 
@@ -33,7 +34,6 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
             given.add(note("input/unreadable", &fact.source.file, says, vec![fact.id.clone()]));
         }
     }
-    servers(seen, given);
     services(seen, given);
     for (property, facts) in seen.facts.contradictions() {
         let said: Vec<String> = facts
@@ -57,6 +57,19 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         let says =
             format!("{taken} was asked about, and what was handed over is {name}'s: the first was taken.");
         given.add(note("input/contradictory", "Windows", says, vec![fact.clone()]));
+    }
+    let versions = seen.facts.contradictory_builds();
+    if !versions.is_empty() {
+        let said = versions.iter().map(|fact| {
+            let Statement::ServerVersion { version } = &fact.statement else { return String::new() };
+            format!("{version} ({})", fact.source.file)
+        });
+        let says = format!(
+            "The version of this server is {}: one of them is another machine's, or older.",
+            place::list(&said.collect::<Vec<_>>())
+        );
+        let because = versions.iter().map(|fact| fact.id.clone()).collect();
+        given.add(note("input/contradictory", "the server's version", says, because));
     }
     for unread in &seen.client.client.policy.unread {
         let says = format!("{}, {}: the value was not understood, and not used.", unread.key, unread.name);
@@ -84,9 +97,35 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     }
 }
 
-/// Files of several servers: said, and kept apart.
-fn servers(seen: &Seen, given: &mut Given) {
+/// Files of several servers: said, and kept apart. It reads what was handed over before anything is left out of it.
+pub(crate) fn servers(seen: &Seen, given: &mut Given) {
     let servers = Servers::new(seen.facts.all());
+    let after_repair = seen.evidence.settings.since.is_some();
+    if let (Some(upstream), [one]) = (servers.doubt(), servers.all.as_slice()) {
+        let named = config_value(upstream);
+        let because: Vec<String> = one.facts.iter().chain([&upstream]).map(|fact| fact.id.clone()).collect();
+        let shown = format!("{} ({})", one.name, place::list(&one.files));
+        if servers.apart() {
+            let says = format!(
+                "What was handed over comes from {shown} and from files that name no server. Whether {} is the upstream that {} \
+                 names ({named}) or this server does not show, and nothing of it was joined.",
+                one.name, upstream.source.file
+            );
+            given.add(note("input/contradictory", "servers", says, because.clone()).severity(Severity::Info));
+        }
+        if servers.apart() || after_repair {
+            given.open(
+                "Whose files are these?",
+                format!(
+                    "{shown} may be this server, or the upstream that {} names ({named}), under another name.",
+                    upstream.source.file
+                ),
+                "hand over the name of this server with its configuration (Get-WsusServer), or its files alone",
+                because,
+            );
+        }
+        return;
+    }
     if !servers.apart() {
         return;
     }
@@ -102,13 +141,36 @@ fn servers(seen: &Seen, given: &mut Given) {
     let judged = match servers.home() {
         Some(home) => format!("what {} says was joined, and nothing of the others", home.name),
         None if kept.len() > servers.all.len() => {
-            "what names no server was joined, and nothing of the upstream".into()
+            "what names no server was joined, and nothing of the other".into()
         }
         None => "whose configuration is judged does not show, and nothing of theirs was joined".into(),
     };
-    let mut says =
-        format!("What was handed over comes from {} servers: {}; {judged}.", kept.len(), place::list(&shown));
+    let from = if kept.len() > servers.all.len() {
+        format!("{}, and from files that name no server", place::list(&shown))
+    } else {
+        format!("{} servers: {}", kept.len(), place::list(&shown))
+    };
+    let mut says = format!("What was handed over comes from {from}; {judged}.");
     for (one, named) in servers.all.iter().filter_map(|one| Some((one, one.upstream?))) {
+        if one.by_label && servers.home().is_none() {
+            says.push_str(&format!(
+                " {} may be the upstream that {} names ({}), or this server.",
+                one.name,
+                named.source.file,
+                config_value(named)
+            ));
+            given.open(
+                "Whose files are these?",
+                format!(
+                    "{} is the first part of the upstream's name ({}), and may be this server's name as well.",
+                    one.name,
+                    config_value(named)
+                ),
+                "hand over the name of this server with its configuration (Get-WsusServer), or its files alone",
+                one.facts.iter().chain([&named]).map(|fact| fact.id.clone()).collect(),
+            );
+            continue;
+        }
         says.push_str(&format!(
             " {} is the upstream that {} names: what it met is none of this server's.",
             one.name, named.source.file

@@ -25,10 +25,12 @@ mod wsus;
 use crate::diagnosis::{Confidence, Finding, Role, Severity, Unknown};
 use crate::pages;
 
+pub(crate) use config::stopped_upstream;
 pub(crate) use history::{
     AfterRepair, after_repair, conclude, failing_elsewhere, never_started, open_questions, recovered_settles,
     something_arrived,
 };
+pub(crate) use input::servers;
 pub(crate) use place::list;
 pub(crate) use printed::own_test_failed;
 pub(crate) use seen::{LaneEnd, LaneSeen, PathSeen, Seen};

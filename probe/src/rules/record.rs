@@ -306,8 +306,11 @@ mod tests {
     const FE2: &[(&str, &str)] =
         &[("SyncFromMicrosoftUpdate", "True"), ("MUUrl", "https://fe2.update.microsoft.com")];
 
+    /// Properties of a configuration with their values.
+    type Values = &'static [(&'static str, &'static str)];
+
     /// Causes of the configuration, each with a failure that it brings about.
-    fn causes() -> [(&'static str, &'static [(&'static str, &'static str)], LoggedFailure); 5] {
+    fn causes() -> [(&'static str, Values, LoggedFailure); 5] {
         [
             ("config/upstream-short-name", SHORT_NAME, LoggedFailure::NotTrusted),
             ("config/port-ssl-mismatch", TLS_ON_8530, LoggedFailure::ConnectionBroken),

@@ -1,7 +1,7 @@
 //! Rules over facts that are built here, beside a walk that was saved: what the facts alone change.
 
 use super::tests::of;
-use crate::diagnosis::{Confidence, Diagnosis, Finding, Role, Verdict, judge};
+use crate::diagnosis::{Confidence, Diagnosis, Finding, Role, Severity, Verdict, judge};
 use crate::evidence::Evidence;
 use crate::facts::{
     Fact, LoggedFailure, RegistryValue, ServiceState, Source, Statement, SyncEvent, SyncResult,
@@ -131,6 +131,30 @@ fn a_listed_update_clears_the_missing_fix_and_none_proves_it() {
     let diagnosis = judge(&evidence);
     assert!(!ids(&diagnosis).contains(&"tls/sync-fix-missing"));
     assert_eq!(diagnosis.verdict, Verdict::Undetermined);
+}
+
+#[test]
+fn versions_that_contradict_one_another_are_told_and_name_no_windows() {
+    let mut evidence = of("tls-sync-fix-missing");
+    evidence.facts.retain(|fact| !matches!(fact.statement, Statement::ServerVersion { .. }));
+    let version = |version: &str| Statement::ServerVersion { version: version.into() };
+    let old = utc(&mut evidence, "systeminfo.txt", "", version("Windows Server 2012 R2"));
+    assert_eq!(the(&judge(&evidence), "tls/sync-fix-missing").confidence, Confidence::Likely);
+    // The same Windows by its build is no other one.
+    let mut alike = evidence.clone();
+    utc(&mut alike, "server.txt", "", version("6.3.9600.18694"));
+    assert!(!ids(&judge(&alike)).contains(&"input/contradictory"));
+    for first in [true, false] {
+        let mut evidence = evidence.clone();
+        let own = utc(&mut evidence, "server.txt", "", version("Windows Server 2019"));
+        if first {
+            evidence.facts.reverse();
+        }
+        let diagnosis = judge(&evidence);
+        assert_eq!(the(&diagnosis, "tls/sync-fix-missing").confidence, Confidence::Possible);
+        let said = the(&diagnosis, "input/contradictory");
+        assert!(said.because.contains(&old) && said.because.contains(&own));
+    }
 }
 
 #[test]
@@ -355,11 +379,186 @@ fn the_upstream_s_record_is_none_of_this_server_s() {
         Statement::Service { name: "WsusService".into(), state: ServiceState::Stopped, start: String::new() };
     utc(&mut evidence, "events.csv", "", stopped.clone());
     assert!(!ids(&judge(&evidence)).contains(&"config/service-stopped"));
-    // This server's own name joins them.
+    // This server's own name joins them, where a run that both tell of says that it is its own.
     let (mut evidence, ..) = with("WSUS1");
+    utc(&mut evidence, "events.csv", "2026-06-15T03:02:01Z", sync(SyncEvent::Failed));
     assert!(!ids(&judge(&evidence)).contains(&"history/failing"));
     utc(&mut evidence, "events.csv", "", stopped);
     assert!(ids(&judge(&evidence)).contains(&"config/service-stopped"));
+}
+
+#[test]
+fn a_run_of_what_may_be_the_upstream_under_another_name_is_no_recovery() {
+    let with = |upstream: &str, from_microsoft: bool| {
+        let mut evidence = repaired();
+        let config = |property: &str, value: &str| Statement::Config {
+            property: property.into(),
+            value: value.into(),
+        };
+        if !from_microsoft {
+            evidence.facts.retain(|fact| !matches!(fact.statement, Statement::Config { .. }));
+            utc(&mut evidence, "config.txt", "", config("SyncFromMicrosoftUpdate", "False"));
+        }
+        utc(&mut evidence, "config.txt", "", config("UpstreamWsusServerName", upstream));
+        let name = Statement::ServerName { name: "SRV0042.example.com".into() };
+        utc(&mut evidence, "events.csv", "", name);
+        utc(&mut evidence, "events.csv", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+        evidence
+    };
+    let asks =
+        |diagnosis: &Diagnosis| diagnosis.unknown.iter().any(|open| open.question.starts_with("Whose"));
+    for upstream in ["wsus.example.com", "10.0.0.5"] {
+        let evidence = with(upstream, false);
+        let diagnosis = judge(&evidence);
+        assert_eq!(
+            (ids(&diagnosis), diagnosis.verdict),
+            (vec!["input/contradictory"], Verdict::Undetermined)
+        );
+        assert!(asks(&diagnosis));
+        // Without a record of this server's own the run may be its own.
+        let mut alone = evidence.clone();
+        alone.facts.retain(|fact| fact.source.file != "log");
+        let diagnosis = judge(&alone);
+        assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Likely);
+        assert!(asks(&diagnosis));
+        // A run that both files tell of makes them one server's.
+        for (zone, at) in [(Some("UTC"), "2026-06-15T01:00:01Z"), (None, "2026-06-15T03:00:01Z")] {
+            let mut own = evidence.clone();
+            add(&mut own, "events.csv", at, zone, sync(SyncEvent::Failed));
+            let diagnosis = judge(&own);
+            assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Certain, "{at}");
+            assert!(!asks(&diagnosis));
+        }
+    }
+    // A server that synchronizes from Microsoft has no upstream, whatever name was left behind.
+    let diagnosis = judge(&with("wsus.example.com", true));
+    assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Certain);
+}
+
+/// A server below up.example.com that nobody walked: its configuration, and a file that names `named`.
+fn below_an_upstream(named: &str) -> Evidence {
+    let mut evidence = healthy();
+    evidence.facts.clear();
+    evidence.paths.clear();
+    evidence.observations.clear();
+    for (property, value) in [
+        ("SyncFromMicrosoftUpdate", "False"),
+        ("UpstreamWsusServerName", "up.example.com"),
+        ("UseProxy", "False"),
+    ] {
+        let statement = Statement::Config { property: property.into(), value: value.into() };
+        utc(&mut evidence, "config.txt", "", statement);
+    }
+    utc(&mut evidence, "events.csv", "", Statement::ServerName { name: named.into() });
+    evidence
+}
+
+#[test]
+fn another_server_s_failure_decides_no_verdict() {
+    let with = |named: &str| {
+        let mut evidence = below_an_upstream(named);
+        evidence.settings.since = Some("2026-06-15T04:00:00Z".parse().expect("a time"));
+        utc(&mut evidence, "log", "2026-06-15T05:00:00Z", sync(SyncEvent::Succeeded));
+        let failed = utc(&mut evidence, "events.csv", "2026-06-15T06:00:00Z", sync(SyncEvent::Failed));
+        (evidence, failed)
+    };
+    let (mut evidence, failed) = with("up.example.com");
+    let diagnosis = judge(&evidence);
+    assert_eq!(diagnosis.verdict, Verdict::Healthy);
+    assert_eq!(the(&diagnosis, "history/recovered").confidence, Confidence::Certain);
+    let told = the(&diagnosis, "history/failing");
+    assert!(told.severity == Severity::Info && told.because.contains(&failed));
+    // A second one that is neither the upstream nor this server for sure may be the one that is judged.
+    utc(&mut evidence, "one.csv", "", Statement::ServerName { name: "WSUS1".into() });
+    utc(&mut evidence, "two.csv", "", Statement::ServerName { name: "WSUS2".into() });
+    utc(&mut evidence, "two.csv", "2026-06-15T06:00:00Z", sync(SyncEvent::Failed));
+    assert_eq!(judge(&evidence).verdict, Verdict::Degraded);
+}
+
+#[test]
+fn a_name_without_a_domain_may_be_this_server_s_or_the_upstream_s() {
+    let asks =
+        |diagnosis: &Diagnosis| diagnosis.unknown.iter().any(|open| open.question.starts_with("Whose"));
+    let with = |named: &str| {
+        let mut evidence = below_an_upstream(named);
+        let failed = utc(&mut evidence, "events.csv", "2026-06-15T03:00:00Z", sync(SyncEvent::Failed));
+        (evidence, failed)
+    };
+    let (mut evidence, failed) = with("UP");
+    let diagnosis = judge(&evidence);
+    assert!(asks(&diagnosis));
+    let told = the(&diagnosis, "history/failing");
+    assert!(told.severity == Severity::Warning && told.because.contains(&failed));
+    // A record of this server's own that tells of the same run makes it this server.
+    utc(&mut evidence, "log", "2026-06-15T03:00:01Z", sync(SyncEvent::Failed));
+    let diagnosis = judge(&evidence);
+    assert!(!asks(&diagnosis) && !ids(&diagnosis).contains(&"input/contradictory"));
+    // The whole name is the upstream's; so is its first part beside this server's own name.
+    let (evidence, _) = with("up.example.com");
+    assert!(!asks(&judge(&evidence)));
+    let (mut evidence, _) = with("UP");
+    utc(&mut evidence, "config.txt", "", Statement::ServerName { name: "WSUS1".into() });
+    let diagnosis = judge(&evidence);
+    assert!(!asks(&diagnosis));
+    assert_eq!(the(&diagnosis, "history/failing").severity, Severity::Info);
+}
+
+#[test]
+fn what_stands_still_on_the_upstream_answers_what_this_server_met() {
+    use crate::facts::ServiceState::Stopped;
+    let web = || Statement::Service { name: "W3SVC".into(), state: Stopped, start: String::new() };
+    let pool = || Statement::AppPool { name: "WsusPool".into(), state: Stopped };
+    let refused = || LoggedFailure::ConnectRefused;
+    let busy = || LoggedFailure::HttpStatus { code: 503 };
+    let with = |stands: Statement, met: LoggedFailure| {
+        let mut evidence = below_an_upstream("up.example.com");
+        let stopped = utc(&mut evidence, "events.csv", "", stands);
+        let failed = utc(&mut evidence, "log", "2026-06-15T03:00:00Z", failure("WsusService", met));
+        utc(&mut evidence, "log", "2026-06-15T03:00:02Z", sync(SyncEvent::Failed));
+        (evidence, stopped, failed)
+    };
+    for (stands, met) in [(web(), refused()), (pool(), busy())] {
+        let (evidence, stopped, failed) = with(stands, met);
+        let diagnosis = judge(&evidence);
+        let found = the(&diagnosis, "config/service-stopped");
+        assert_eq!((found.role, found.confidence), (Role::Cause, Confidence::Likely));
+        assert!(found.because.contains(&stopped) && found.because.contains(&failed));
+        assert!(found.subject.contains("up.example.com"), "{}", found.subject);
+        assert_eq!(diagnosis.verdict, Verdict::Faulty);
+        let asked = |open: &crate::diagnosis::Unknown| open.because.contains(&failed);
+        assert!(!diagnosis.unknown.iter().any(asked));
+        // Through a proxy it may be the proxy's own answer.
+        let mut by_proxy = evidence.clone();
+        let uses = Statement::Config { property: "UseProxy".into(), value: "True".into() };
+        utc(&mut by_proxy, "config.txt", "", uses);
+        let diagnosis = judge(&by_proxy);
+        assert_eq!(the(&diagnosis, "config/service-stopped").role, Role::Note);
+        assert!(diagnosis.unknown.iter().any(asked));
+        // A success since, or a later failure of another kind, is told of no such thing.
+        let name = LoggedFailure::NameNotResolved { host: "up.example.com".into() };
+        for later in [sync(SyncEvent::Succeeded), failure("WsusService", name)] {
+            let mut evidence = evidence.clone();
+            utc(&mut evidence, "log", "2026-06-15T04:00:00Z", later);
+            let found = judge(&evidence);
+            let found = the(&found, "config/service-stopped");
+            assert_eq!((found.role, found.severity), (Role::Note, Severity::Info));
+        }
+    }
+    for (stands, met) in [(web(), busy()), (pool(), refused())] {
+        let (evidence, ..) = with(stands, met);
+        assert_eq!(the(&judge(&evidence), "config/service-stopped").role, Role::Note);
+    }
+    // Of another server that is not the upstream nothing is told.
+    let (mut evidence, ..) = with(web(), refused());
+    utc(&mut evidence, "config.txt", "", Statement::ServerName { name: "WSUS1".into() });
+    for fact in &mut evidence.facts {
+        if let Statement::ServerName { name } = &mut fact.statement
+            && name == "up.example.com"
+        {
+            *name = "other.example.com".into();
+        }
+    }
+    assert!(!ids(&judge(&evidence)).contains(&"config/service-stopped"));
 }
 
 /// A repair at four, a failure before it and what came after.

@@ -210,6 +210,18 @@ impl Prints {
     }
 }
 
+/// Names the machine that a printout is of, once. `.` is the one that was asked on.
+pub(super) fn of_machine(line: Option<u32>, name: &str, found: &mut Found) {
+    let name = name.trim();
+    if name.is_empty() || matches!(name, "." | "localhost") {
+        return;
+    }
+    let statement = Statement::ServerName { name: shown(name, 260) };
+    if !found.facts.iter().any(|known| known.statement == statement) {
+        found.fact(line, None, statement);
+    }
+}
+
 /// `Get-WsusServer` as a table: the name alone.
 fn server(record: &Record, found: &mut Found) -> bool {
     let (true, false, Some(name)) =

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Prints, Record};
+use super::{Prints, Record, of_machine};
 use crate::facts::list::Page;
 use crate::facts::{Found, Kind, ServiceState, Statement, line_number, shown};
 
@@ -94,9 +94,15 @@ fn pool_of(path: &str) -> Option<&str> {
 
 /// An object that is a service or a pool.
 pub(super) fn record(record: &Record, found: &mut Found) -> bool {
-    if let (Some(name), Some(state)) = (record.get("ItemXPath").and_then(pool_of), record.some("Value")) {
+    let mut pool = |name: &str, state: &str| {
+        if let Some(machine) = record.some("PSComputerName") {
+            of_machine(record.line, machine, found);
+        }
         pool(record.line, name, state, found);
-        return true;
+        true
+    };
+    if let (Some(name), Some(state)) = (record.get("ItemXPath").and_then(pool_of), record.some("Value")) {
+        return pool(name, state);
     }
     let Some(name) = record.some("Name").or(record.some("ServiceName")) else { return false };
     let Some(state) = record.some("State").or(record.some("Status")) else { return false };
@@ -104,17 +110,15 @@ pub(super) fn record(record: &Record, found: &mut Found) -> bool {
     if has(&["Applications", "CLR Ver", "Pipeline Mode", "managedRuntimeVersion"])
         || name.eq_ignore_ascii_case("WsusPool")
     {
-        pool(record.line, name, state, found);
-        return true;
+        return pool(name, state);
     }
     let told = has(&["DisplayName", "StartType", "StartMode", "ServiceType", "CanStop"]);
     if !told && !is_kept(name) {
         return false;
     }
     found.kind(Kind::Services);
-    // `.` is the machine that was asked on.
     let machine = record.some("PSComputerName").or(record.some("MachineName"));
-    if let Some(machine) = machine.filter(|machine| is_own(name) && !matches!(*machine, "." | "localhost")) {
+    if let Some(machine) = machine.filter(|_| is_own(name)) {
         of_machine(record.line, machine, found);
     }
     if is_kept(name) {
@@ -138,14 +142,6 @@ pub(in crate::facts) fn absent(line: Option<u32>, name: &str, found: &mut Found)
 fn is_own(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["wsus", "w3svc", "mssql"].iter().any(|own| text.contains(own))
-}
-
-/// Names the machine whose services are printed, once.
-fn of_machine(line: Option<u32>, name: &str, found: &mut Found) {
-    let statement = Statement::ServerName { name: shown(name, 260) };
-    if !found.facts.iter().any(|known| known.statement == statement) {
-        found.fact(line, None, statement);
-    }
 }
 
 /// What `sc` has said of one service so far.

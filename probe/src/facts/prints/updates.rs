@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Prints, Record, table};
+use super::{Prints, Record, of_machine, table};
 use crate::facts::list::Page;
 use crate::facts::{Found, Kind, Statement, line_number};
 
@@ -21,6 +21,11 @@ fn update_of(text: &str) -> Option<String> {
 pub(super) fn record(record: &Record, found: &mut Found, prints: &mut Prints) -> bool {
     let Some(id) = record.get("HotFixID") else { return false };
     found.kind(Kind::Updates);
+    // `Get-HotFix` calls the machine that it asked its source, and wmic the computer system's name.
+    let machine = ["PSComputerName", "CSName", "Source", "Node"].iter().find_map(|name| record.some(name));
+    if let Some(machine) = machine {
+        of_machine(record.line, machine, found);
+    }
     // `File 1` stands for what came with a service pack.
     if let Some(update) = update_of(id) {
         let when = record.get("InstalledOn").unwrap_or_default();
@@ -34,7 +39,7 @@ pub(super) fn read(page: &mut Page, found: &mut Found, prints: &mut Prints) {
     static NUMBERED: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^\s+\[\d{1,3}\]: (KB\d{5,8})\s*$").expect("fixed pattern"));
     static EQUALS: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^\s*(HotFixID|InstalledOn)=(.*)$").expect("fixed pattern"));
+        LazyLock::new(|| Regex::new(r"^\s*(HotFixID|InstalledOn|CSName)=(.*)$").expect("fixed pattern"));
     let mut pair: [Option<(usize, String)>; 2] = [None, None];
     let (mut at, mut tables) = (0, 0);
     while at < page.lines.len() {
@@ -54,7 +59,13 @@ pub(super) fn read(page: &mut Page, found: &mut Found, prints: &mut Prints) {
             && let Some(parts) = EQUALS.captures(line)
         {
             let (which, value) = (usize::from(&parts[1] == "InstalledOn"), parts[2].trim().to_string());
+            let of = (&parts[1] == "CSName").then_some(line_number(page.number(at)));
             page.claim(at, at);
+            if let Some(line) = of {
+                of_machine(line, &value, found);
+                at += 1;
+                continue;
+            }
             if pair[which].is_some() {
                 state(page, std::mem::take(&mut pair), found, prints);
             }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::super::{Given, Seen, With, cause, place};
+use super::super::{Given, PathSeen, Seen, With, cause, place};
 use super::{Walked, walked};
 use crate::diagnosis::{Role, Severity};
-use crate::evidence::PathRole;
+use crate::evidence::{DialAnswer, HttpAnswer, Outcome, PathRole};
+use crate::facts::servers::{Other, config_value};
 use crate::facts::{
-    Fact, LastRun, ProxyOf, RegistryValue, Servers, ServiceState, Statement, bypasses, is_user_proxy_key,
+    Fact, FactView, FailureView, LastRun, LoggedFailure, Order, ProxyOf, RegistryValue, Servers,
+    ServiceState, Statement, Times, bypasses, fails_synchronization, is_user_proxy_key,
 };
 
 /// The service of the Windows Internal Database.
@@ -199,8 +201,7 @@ fn services(seen: &Seen, given: &mut Given) {
                  synchronization does not go through it"
             }
         };
-        let of = servers.all.iter().find(|one| one.files.contains(&fact.source.file.as_str()));
-        let on = of.map_or("this server", |server| server.name);
+        let on = servers.server_of(&fact.source.file).map_or("this server", |server| server.name);
         let mut says = format!("{name} is stopped on {on}{start}: {why}.");
         let other = another_database(seen, name).filter(|_| part == Part::Database);
         if let Some(other) = other {
@@ -219,6 +220,116 @@ fn services(seen: &Seen, given: &mut Given) {
             _ => found.likely(),
         });
     }
+}
+
+/// What of IIS stands still on the upstream: its web service or the pool of WSUS, by which it answers this server.
+pub(crate) fn stopped_upstream(upstream: &Other, seen: &Seen, given: &mut Given) {
+    let Some(names) = &upstream.upstream else { return };
+    let theirs = FactView::new(&upstream.facts);
+    let running = running_by(theirs);
+    for fact in theirs.all() {
+        let (name, answers) = match &fact.statement {
+            Statement::Service { name, state: ServiceState::Stopped, .. }
+                if name.eq_ignore_ascii_case("W3SVC") || name.eq_ignore_ascii_case("WAS") =>
+            {
+                (name, Stands::Web)
+            }
+            Statement::AppPool { name, state: ServiceState::Stopped }
+                if name.eq_ignore_ascii_case("WsusPool") =>
+            {
+                (name, Stands::Pool)
+            }
+            _ => continue,
+        };
+        if running.contains_key(&name.to_ascii_lowercase()) {
+            continue;
+        }
+        let mut because = vec![fact.id.clone(), names.id.clone()];
+        let mut says = format!(
+            "{name} is stopped on {}, which is this server's upstream: {}.",
+            upstream.name,
+            answers.meets()
+        );
+        let met = answers.met(seen, config_value(names));
+        let works = walked(seen.needed()) == Walked::Works || works_on_record(seen);
+        let otherwise = walked(seen.needed()) == Walked::Failed || last_failure(seen).is_some();
+        if let Some(met) = &met {
+            says.push_str(" That is what this server met.");
+            because.push(met.clone());
+        }
+        let found = cause("config/service-stopped", &format!("{name} of {}", upstream.name), says, because);
+        given.add(match met {
+            Some(_) if !upstream.may_be_judged => found.likely(),
+            Some(_) => found.possible(),
+            // What was met is something else, or nothing at all.
+            None if works || otherwise => found.role(Role::Note).severity(Severity::Info),
+            None => found.possible(),
+        });
+    }
+}
+
+/// What stands still on the upstream.
+#[derive(Clone, Copy)]
+enum Stands {
+    /// IIS itself.
+    Web,
+    /// The pool of WSUS.
+    Pool,
+}
+
+impl Stands {
+    /// What whoever asks meets, in words.
+    fn meets(self) -> &'static str {
+        match self {
+            Stands::Web => "nothing listens at its ports, and connections are refused",
+            Stands::Pool => "HTTP.sys answers in its place, with 503",
+        }
+    }
+
+    /// Whether a failure on record is that; through a proxy it may be the proxy's own.
+    fn is(self, failure: &LoggedFailure) -> bool {
+        match self {
+            Stands::Web => matches!(failure, LoggedFailure::ConnectRefused),
+            Stands::Pool => matches!(failure, LoggedFailure::HttpStatus { code: 503 }),
+        }
+    }
+
+    /// The observation, or the last failure on record, that is what whoever asks meets.
+    fn met(self, seen: &Seen, host: &str) -> Option<String> {
+        let is = |outcome: &Outcome| match (self, outcome) {
+            (Stands::Web, Outcome::Dial { answer: DialAnswer::Refused, .. }) => true,
+            (Stands::Pool, Outcome::Http { answer: HttpAnswer::Response { status, .. }, .. }) => {
+                *status == 503
+            }
+            _ => false,
+        };
+        let host = host.trim_end_matches('.');
+        let to_it =
+            |path: &&PathSeen| path.info.proxy.is_none() && path.info.target.host.eq_ignore_ascii_case(host);
+        if walked(seen.needed()) == Walked::Failed {
+            let ended = seen
+                .needed()
+                .filter(to_it)
+                .find_map(|path| path.failures().find(|(_, failed)| is(&failed.outcome)));
+            return ended.map(|(_, failed)| failed.id.clone());
+        }
+        if seen.facts.flag("UseProxy").is_some_and(|(_, uses)| uses) {
+            return None;
+        }
+        last_failure(seen).filter(|last| self.is(last.failure)).map(|last| last.fact.id.clone())
+    }
+}
+
+/// The last failure of synchronization on record that no success followed. That a connection could not be made is how an
+/// event repeats why.
+fn last_failure<'a>(seen: &Seen<'a>) -> Option<FailureView<'a>> {
+    let times = Times::new(seen.facts.all());
+    seen.facts
+        .failures()
+        .into_iter()
+        .filter(|one| fails_synchronization(one.process, one.phase) && !seen.facts.succeeded_after(one.fact))
+        .filter(|one| !matches!(one.failure, LoggedFailure::ConnectFailed))
+        .reduce(|last, one| if times.order(one.fact, last.fact) == Order::Before { last } else { one })
 }
 
 /// The service of WSUS is not on the machine that was asked: that is no server of WSUS.
@@ -246,7 +357,12 @@ pub(crate) fn exists<'a>(seen: &Seen<'a>, service: &str) -> Option<&'a Fact> {
 
 /// The services and application pools that run by some printout, by their name in lower case, each with its fact.
 pub(crate) fn running<'a>(seen: &Seen<'a>) -> HashMap<String, &'a Fact> {
-    let runs = seen.facts.all().iter().filter_map(|fact| match &fact.statement {
+    running_by(seen.facts)
+}
+
+/// The same of what these facts print.
+fn running_by(facts: FactView<'_>) -> HashMap<String, &Fact> {
+    let runs = facts.all().iter().filter_map(|fact| match &fact.statement {
         Statement::Service { name, state: ServiceState::Running, .. }
         | Statement::AppPool { name, state: ServiceState::Running } => {
             Some((name.to_ascii_lowercase(), fact))

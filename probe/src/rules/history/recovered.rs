@@ -7,7 +7,7 @@ use super::others::lost_database;
 use super::{failed, when, which_came_last, word};
 use crate::diagnosis::{Confidence, Role, Severity};
 use crate::facts::{
-    ElsewherePart, Fact, LastRun, Order, Phase, RunView, Statement, SyncEvent, SyncResult, Times,
+    ElsewherePart, Fact, LastRun, Order, Phase, RunView, Servers, Statement, SyncEvent, SyncResult, Times,
     is_configuration_manager,
 };
 
@@ -216,7 +216,8 @@ fn succeeded(seen: &Seen, times: &Times, run: &RunView, since: Timestamp, given:
         when(run.fact)
     );
     let begun = begun_later(seen, times, run);
-    let sure = !seen_in_log.is_empty() && begun.is_none();
+    let doubt = Servers::new(seen.facts.all()).doubt().is_some();
+    let sure = !seen_in_log.is_empty() && begun.is_none() && !doubt;
     let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
     if let Some(begun) = begun {
         says.push_str(&format!(
