@@ -27,8 +27,10 @@ enum Last<'a> {
     Unseen(&'a Fact),
     /// It succeeded.
     Succeeded(&'a Fact),
-    /// It failed by these, the last one first. A success beside them may have come later.
-    Failed(Vec<FailureView<'a>>, Option<&'a Fact>),
+    /// It failed by these, the last one first.
+    Failed(Vec<FailureView<'a>>),
+    /// One failed, and whether this success came later does not show.
+    Unsure(&'a Fact),
 }
 
 impl<'a> Last<'a> {
@@ -36,25 +38,32 @@ impl<'a> Last<'a> {
     fn of(seen: &Seen<'a>, since: Option<Timestamp>) -> Self {
         let times = Times::new(seen.facts.all());
         let told = |fact: &Fact| since.is_none_or(|since| times.against(fact, since) != Order::Before);
-        let all: Vec<FailureView> = seen
+        // A code alone does not say on which connection it came.
+        let (codes, all): (Vec<FailureView>, Vec<FailureView>) = seen
             .facts
             .failures()
             .into_iter()
             .filter(|one| {
-                // A code alone does not say on which connection it came.
-                !matches!(one.failure, LoggedFailure::Code { .. })
-                    && fails_synchronization(one.process, one.phase)
-                    && !seen.facts.succeeded_after(one.fact)
+                fails_synchronization(one.process, one.phase) && !seen.facts.succeeded_after(one.fact)
             })
-            .collect();
+            .partition(|one| matches!(one.failure, LoggedFailure::Code { .. }));
         let is_last =
             |one: &FailureView| !all.iter().any(|other| times.order(one.fact, other.fact) == Order::Before);
         let last: Vec<FailureView> = all.iter().rev().filter(|one| is_last(one)).copied().collect();
         if last.is_empty() {
             return match seen.facts.last_run() {
                 LastRun::One(run) if run.succeeded && told(run.fact) => Last::Succeeded(run.fact),
+                LastRun::Unsure(good, _) if told(good.fact) => Last::Unsure(good.fact),
                 _ => Last::Untold,
             };
+        }
+        let later = seen
+            .facts
+            .runs()
+            .filter(|run| run.succeeded && told(run.fact))
+            .find(|run| last.iter().any(|one| times.order(one.fact, run.fact) == Order::Unsure));
+        if let Some(run) = later {
+            return Last::Unsure(run.fact);
         }
         let apart = |one: &Fact, other: &Fact, by: SignedDuration| {
             one.time.zip(other.time).is_some_and(|(one, other)| other.duration_since(one) > by)
@@ -62,8 +71,10 @@ impl<'a> Last<'a> {
         let unseen = |failure: &Fact, end: &Fact| {
             times.order(failure, end) == Order::Before && apart(failure, end, RUN)
         };
-        if let Some(run) = seen.facts.runs().find(|run| last.iter().all(|one| unseen(one.fact, run.fact))) {
-            return Last::Unseen(run.fact);
+        let logged = codes.iter().filter(|one| !one.process.is_empty()).map(|one| one.fact);
+        let mut ends = seen.facts.runs().map(|run| run.fact).chain(logged);
+        if let Some(end) = ends.find(|end| last.iter().all(|one| unseen(one.fact, end))) {
+            return Last::Unseen(end);
         }
         let steps: Vec<&Fact> = seen
             .facts
@@ -93,12 +104,7 @@ impl<'a> Last<'a> {
         let phased: Vec<&LoggedFailure> =
             of_run.iter().filter(|one| one.phase.is_some()).map(|one| one.failure).collect();
         of_run.retain(|one| one.phase.is_some() || !phased.contains(&one.failure));
-        let later = seen
-            .facts
-            .runs()
-            .filter(|run| run.succeeded && told(run.fact))
-            .find(|run| last.iter().any(|one| times.order(one.fact, run.fact) == Order::Unsure));
-        Last::Failed(of_run, later.map(|run| run.fact))
+        Last::Failed(of_run)
     }
 }
 
@@ -140,7 +146,9 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
             let severity = found.severity.max(Severity::Warning);
             found.role(Role::Note).severity(severity)
         }
-        Last::Failed(failures, later) => {
+        Last::Unsure(run) if is_old(seen, run) && !rests => found,
+        Last::Unsure(run) => perhaps_before(found, run),
+        Last::Failed(failures) => {
             let last = &failures[0];
             if is_old(seen, last.fact) {
                 if !rests {
@@ -151,9 +159,6 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
                     when(last.fact)
                 ));
                 return found.possible();
-            }
-            if let Some(run) = later {
-                return perhaps_before(found, run);
             }
             if failures.iter().any(|one| explains(&found, one.failure, one.phase)) {
                 return found;
@@ -252,7 +257,7 @@ pub(super) fn explains(found: &Finding, failure: &LoggedFailure, phase: Option<P
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::{failure, healthy, ids, sync, the, utc};
+    use super::super::told::{add, failure, healthy, ids, sync, the, utc};
     use super::*;
     use crate::diagnosis::{Confidence, Diagnosis, Verdict, judge};
     use crate::evidence::Evidence;
@@ -277,19 +282,22 @@ mod tests {
         utc(evidence, "config.txt", "", statement);
     }
 
-    const SHORT_NAME: &[(&str, &str)] = &[
+    /// Values of a configuration.
+    type Values = &'static [(&'static str, &'static str)];
+
+    const SHORT_NAME: Values = &[
         ("SyncFromMicrosoftUpdate", "False"),
         ("UpstreamWsusServerName", "UP"),
         ("UpstreamWsusServerPortNumber", "8531"),
         ("UpstreamWsusServerUseSsl", "True"),
     ];
-    const TLS_ON_8530: &[(&str, &str)] = &[
+    const TLS_ON_8530: Values = &[
         ("SyncFromMicrosoftUpdate", "False"),
         ("UpstreamWsusServerName", "up.example.com"),
         ("UpstreamWsusServerPortNumber", "8530"),
         ("UpstreamWsusServerUseSsl", "True"),
     ];
-    const NO_PASSWORD: &[(&str, &str)] = &[
+    const NO_PASSWORD: Values = &[
         ("SyncFromMicrosoftUpdate", "True"),
         ("UseProxy", "True"),
         ("ProxyName", "proxy.example.com"),
@@ -297,14 +305,13 @@ mod tests {
         ("AnonymousProxyAccess", "False"),
         ("HasProxyPassword", "False"),
     ];
-    const NO_PROXY: &[(&str, &str)] = &[
+    const NO_PROXY: Values = &[
         ("SyncFromMicrosoftUpdate", "True"),
         ("UseProxy", "True"),
         ("ProxyName", ""),
         ("ProxyServerPort", "80"),
     ];
-    const FE2: &[(&str, &str)] =
-        &[("SyncFromMicrosoftUpdate", "True"), ("MUUrl", "https://fe2.update.microsoft.com")];
+    const FE2: Values = &[("SyncFromMicrosoftUpdate", "True"), ("MUUrl", "https://fe2.update.microsoft.com")];
 
     /// Properties of a configuration with their values.
     type Values = &'static [(&'static str, &'static str)];
@@ -440,7 +447,7 @@ mod tests {
     }
 
     /// A proxy that is sent nothing, and was seen to demand a logon.
-    const ANONYMOUS: &[(&str, &str)] = &[
+    const ANONYMOUS: Values = &[
         ("SyncFromMicrosoftUpdate", "True"),
         ("UseProxy", "True"),
         ("ProxyName", "proxy.example.com"),
@@ -512,6 +519,35 @@ mod tests {
         utc(&mut evidence, "server.txt", "", version);
         utc(&mut evidence, "log", "", Statement::Log { startup: Some(1), schannel: false, lines: 9 });
         evidence
+    }
+
+    #[test]
+    fn a_later_code_alone_tells_no_more_of_the_run() {
+        let mut evidence = through_a_proxy();
+        failed(&mut evidence, "2026-06-01T03:00:00Z", LoggedFailure::HttpStatus { code: 407 }, None);
+        let code = failure("WsusService", LoggedFailure::Code { code: "0x80072EE7".into() });
+        let later = utc(&mut evidence, "log", "2026-06-15T03:00:00Z", code);
+        let diagnosis = judge(&evidence);
+        let found = the(&diagnosis, "proxy/auth-required");
+        assert!(found.confidence == Confidence::Possible && found.because.contains(&later), "{}", found.says);
+    }
+
+    #[test]
+    fn a_success_whose_order_does_not_show_leaves_it_possible() {
+        for (succeeded, role, confidence) in [
+            // Fourteen hours are what a zone can make.
+            ("2026-06-15T01:00:00Z", Role::Cause, Confidence::Possible),
+            ("2026-06-13T01:00:00Z", Role::Cause, Confidence::Likely),
+            ("2026-06-17T01:00:00Z", Role::Note, Confidence::Likely),
+        ] {
+            let mut evidence = configured(FE2);
+            evidence.settings.at = None;
+            utc(&mut evidence, "log", "2026-06-15T03:00:00Z", sync(SyncEvent::Failed));
+            add(&mut evidence, "history.txt", succeeded, None, sync(SyncEvent::Succeeded));
+            let diagnosis = judge(&evidence);
+            let found = the(&diagnosis, "config/endpoint-decommissioned");
+            assert_eq!((found.role, found.confidence), (role, confidence), "{succeeded}");
+        }
     }
 
     #[test]
