@@ -313,9 +313,6 @@ mod tests {
     ];
     const FE2: Values = &[("SyncFromMicrosoftUpdate", "True"), ("MUUrl", "https://fe2.update.microsoft.com")];
 
-    /// Properties of a configuration with their values.
-    type Values = &'static [(&'static str, &'static str)];
-
     /// Causes of the configuration, each with a failure that it brings about.
     fn causes() -> [(&'static str, Values, LoggedFailure); 5] {
         [
