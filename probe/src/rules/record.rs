@@ -234,7 +234,11 @@ pub(super) fn explains(found: &Finding, failure: &LoggedFailure, phase: Option<P
             "config/proxy-incomplete" | "config/ssl-proxy-incomplete" | "config/proxy-only-in-winhttp",
         ) => first && (name || refused || silent || broken),
         (Layer::Config, "config/proxy-credentials-missing") => demand,
-        // What stands still on this server writes none of these.
+        // What stands still on the upstream (W3SVC of HOST) is met from here; what does on this server writes none of these.
+        (Layer::Config, "config/service-stopped") => {
+            found.subject.contains(" of ")
+                && (refused || matches!(failure, F::ConnectFailed | F::HttpStatus { code: 503 }))
+        }
         (Layer::Config, _) => false,
         (Layer::Name, _) => name || silent,
         (Layer::Dial, _) => refused || silent,
