@@ -124,18 +124,22 @@ fn is_fence(line: &str) -> bool {
     })
 }
 
+/// How often a line may be quoted.
+const QUOTED: usize = 32;
+
 /// A line without the marks that mail programs put before what they quote.
 fn unquoted(line: &str) -> &str {
-    let rest = line.trim_start_matches('>');
-    match line.len() - rest.len() {
-        0 => line,
-        // `> > Name : value` is quoted twice; more than a few are no marks.
-        1..=4 => {
-            let rest = rest.strip_prefix([' ', NO_BREAK]).unwrap_or(rest);
-            if rest.starts_with('>') { unquoted(rest) } else { rest }
+    let mut line = line;
+    // `> > Name : value` is quoted twice.
+    for _ in 0..QUOTED {
+        let rest = line.trim_start_matches('>');
+        // More than a few in a row are no marks.
+        if !(1..=4).contains(&(line.len() - rest.len())) {
+            break;
         }
-        _ => line,
+        line = rest.strip_prefix([' ', NO_BREAK]).unwrap_or(rest);
     }
+    line
 }
 
 /// Whether a line is a prompt of PowerShell or of the command interpreter with something behind it.
@@ -171,6 +175,13 @@ mod tests {
         for as_it_is in ["# a\n", "    a\nb\n", "    a\n\tb\n", "", "\n\n", ">>>>> a\n"] {
             assert_eq!(undone(as_it_is), as_it_is);
         }
+    }
+
+    #[test]
+    fn a_line_of_nothing_but_marks_is_no_depth() {
+        let marks = "> ".repeat(20_000);
+        assert_eq!(unquoted(&marks).len(), marks.len() - 2 * QUOTED);
+        assert_eq!(unquoted(&format!("{}a", "> ".repeat(QUOTED))), "a");
     }
 
     #[test]
