@@ -468,6 +468,20 @@ fn no_repetition_takes_long() {
 }
 
 #[test]
+fn beginnings_of_documents_that_are_none_are_looked_at_within_bounds() {
+    let lines = "some line of a text &amp; more\n".repeat(30_000);
+    let document = "{\"UseProxy\": true}\n";
+    for begin in ["<Events>\n", "<?xml version=\"1.0\"?>\n<a>\n", "{\"a\":\n"] {
+        let few = text(format!("text\n{}{lines}{document}", begin.repeat(5)));
+        assert_eq!(few.problems, [], "{begin}");
+        assert_eq!(configuration(&few).len(), 1, "{begin}");
+    }
+    let many = text(format!("text\n{}{lines}{document}", "<Events>\n".repeat(40)));
+    assert_eq!(configuration(&many), []);
+    assert_eq!(many.problems.len(), 1, "{:?}", many.problems);
+}
+
+#[test]
 fn client_logs_are_named_and_say_nothing_more() {
     for (name, log) in [
         ("reporting-events.log", "ReportingEvents.log"),

@@ -5,12 +5,13 @@ use std::io;
 
 use super::copied::Copied;
 use super::decode::{Block, Blocks, decode_line};
+use super::document::Patience;
 use super::list::{self, Page};
 use super::prints::Prints;
 use super::registry::Registry;
 use super::scan::{self, Scanner};
 use super::suites::Suites;
-use super::{Found, config, document, manager, netsh, nettest, powershell, resolve, server};
+use super::{Found, config, document, line_number, manager, netsh, nettest, powershell, resolve, server};
 use crate::report::Report;
 
 /// Reads what people paste, a block of lines at a time.
@@ -22,6 +23,8 @@ pub(super) struct Text<'a> {
     registry: Registry,
     suites: Suites,
     prints: Prints,
+    /// For what begins as a document and is none.
+    patience: Patience,
     /// How many pairs of lines were looked at together.
     pairs: usize,
 }
@@ -33,8 +36,8 @@ impl<'a> Text<'a> {
         found: &'a mut Found,
         saved: &'a mut Vec<Report>,
     ) -> Self {
-        let (registry, suites, prints) = Default::default();
-        Text { scanner, events, found, saved, registry, suites, prints, pairs: 0 }
+        let (registry, suites, prints, patience) = Default::default();
+        Text { scanner, events, found, saved, registry, suites, prints, patience, pairs: 0 }
     }
 
     /// Reads a text to its end.
@@ -63,13 +66,26 @@ impl<'a> Text<'a> {
         let mut documents = document::Search::new(&text);
         while let Some(at) = documents.next() {
             let begins = line + newlines(&text[from..at]);
+            if !self.patience.lasts() {
+                if self.patience.is_told() {
+                    let more = "more of them, which were not looked at".into();
+                    self.found.problem(line_number(begins), document::FEW, more);
+                }
+                break;
+            }
             let (before, kind) = (self.found.facts.len(), self.found.kind.take());
             let (found, saved, events) = (&mut *self.found, &mut *self.saved, &mut *self.events.events);
             let taken = document::read(&text[at..], begins, found, saved, self.scanner, events);
             // What stands above comes first, and is read as one where it turns out to be no document.
             let own = self.found.facts.split_off(before);
             let own_kind = std::mem::replace(&mut self.found.kind, kind);
-            let Some(size) = taken else { continue };
+            let size = match taken {
+                Ok(size) => size,
+                Err(looked) => {
+                    self.patience.lose(looked);
+                    continue;
+                }
+            };
             self.page(&Block { line, bytes: text[from..at].as_bytes() });
             self.found.facts.extend(own);
             self.found.kind = self.found.kind.or(own_kind);

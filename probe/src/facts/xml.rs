@@ -61,22 +61,22 @@ pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Sca
     }
 }
 
-/// Reads a document, or one event behind the other, with which `text` begins on line `first` of its file; how long it is,
-/// and none where nothing in it is known.
+/// Reads a document, or one event behind the other, with which `text` begins on line `first` of its file; how long it is
+/// or, where nothing in it is known, how much of `text` was looked at.
 pub(super) fn within(
     text: &str,
     first: u64,
     found: &mut Found,
     scanner: &mut Scanner,
     log: &mut Events,
-) -> Option<usize> {
+) -> Result<usize, usize> {
     let (before, problems) = (found.facts.len(), found.problems.len());
     let (size, known) = take(text, first, true, found, scanner, log);
     if found.facts.len() == before && !known {
         found.problems.truncate(problems);
-        return None;
+        return Err(size);
     }
-    Some(size)
+    Ok(size)
 }
 
 fn take(
