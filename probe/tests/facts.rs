@@ -482,6 +482,46 @@ fn beginnings_of_documents_that_are_none_are_looked_at_within_bounds() {
 }
 
 #[test]
+fn what_an_event_quotes_is_not_what_its_server_printed() {
+    let event = "Log Name:      Application\nSource:        SomeApp\nDate:          3/15/2026 2:00:42 AM\n\
+        Event ID:      1000\nTask Category: None\nLevel:         Error\nKeywords:      Classic\nUser:          N/A\n\
+        Computer:      OTHER.example.com\nDescription:\nThe agent's settings:\n";
+    for held in
+        ["{\n  \"UseProxy\": true,\n  \"ProxyName\": \"agent\"\n}\n", "UseProxy : True\nProxyName : agent\n"]
+    {
+        assert_eq!(configuration(&text(format!("{event}{held}"))), [], "{held}");
+        // Below an empty line or a prompt it is.
+        for apart in ["\n", "PS C:\\> $config\n"] {
+            let reading = text(format!("{event}{apart}{held}"));
+            let lines: Vec<_> = configuration(&reading).iter().map(|(line, ..)| *line).collect();
+            let first = if held.starts_with('{') { 14 } else { 13 };
+            assert_eq!(lines, [first, first + 1], "{apart:?} {held}");
+        }
+        let both = text(format!("{event}{held}\nUseProxy : False\n"));
+        let values: Vec<_> = configuration(&both).iter().map(|(.., value)| *value).collect();
+        assert_eq!(values, ["False"], "{held}");
+    }
+}
+
+#[test]
+fn a_document_may_be_announced() {
+    let document = "{\n  \"UseProxy\": true,\n  \"ProxyName\": \"proxy\"\n}\n";
+    for above in ["Here is our configuration:\n", "Configuration:\n\n", "config.json:\n```json\n"] {
+        assert_eq!(configuration(&text(format!("{above}{document}"))).len(), 2, "{above}");
+    }
+    // An event's own XML, which its copy announces, is no second event.
+    let copy = "Log Name:      Application\nSource:        Windows Server Update Services\n\
+        Date:          3/15/2026 2:00:42 AM\nEvent ID:      386\nTask Category: 1\nLevel:         Error\n\
+        Keywords:      Classic\nUser:          N/A\nComputer:      WSUS01\nDescription:\nSynchronization failed.\n\
+        Event Xml:\n";
+    let xml = "<Event xmlns='x'><System><Provider Name='Windows Server Update Services'/><EventID>386</EventID>\
+        <TimeCreated SystemTime='2026-03-15T01:00:42.000Z'/></System><EventData><Data>The operation has timed out\
+        </Data></EventData></Event>\n";
+    assert_eq!(failures(&text(format!("{copy}{xml}"))), []);
+    assert_eq!(failures(&text(format!("The event:\n{xml}"))).len(), 1);
+}
+
+#[test]
 fn client_logs_are_named_and_say_nothing_more() {
     for (name, log) in [
         ("reporting-events.log", "ReportingEvents.log"),

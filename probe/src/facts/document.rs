@@ -27,13 +27,11 @@ pub(super) struct Search<'a> {
     /// Where the next line begins that was not looked at.
     at: usize,
     seen: usize,
-    /// The last line with something in it announces what follows: the event's own XML below its copy.
-    announced: bool,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Search { text, at: 0, seen: 0, announced: false }
+        Search { text, at: 0, seen: 0 }
     }
 
     /// The next line that begins as a document does.
@@ -44,11 +42,7 @@ impl<'a> Search<'a> {
             let line = rest.find('\n').map_or(rest, |end| &rest[..=end]);
             self.at += line.len();
             let line = line.trim();
-            let announced = self.announced;
-            if !line.is_empty() {
-                self.announced = line.ends_with(':');
-            }
-            if line.starts_with(['{', '[', '<']) && !announced {
+            if line.starts_with(['{', '[', '<']) {
                 let begins = begins(head(rest));
                 // To be told by what stands far below takes time too.
                 self.seen +=
@@ -59,6 +53,11 @@ impl<'a> Search<'a> {
             }
         }
         None
+    }
+
+    /// Looks once more at the line that begins at `at`.
+    pub(super) fn back_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// Goes on behind what was read.

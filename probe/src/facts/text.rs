@@ -64,8 +64,21 @@ impl<'a> Text<'a> {
         let text = decode_line(block.bytes);
         let (mut from, mut line) = (0, block.line);
         let mut documents = document::Search::new(&text);
+        // What an event quotes is not what its server printed.
+        let quoted = match documents.next() {
+            Some(first) => {
+                documents.back_to(first);
+                let page = Page::new(block.line, block.bytes);
+                let lines = |(from, to)| page.number(from)..=page.number(to);
+                self.events.quoted(&page).into_iter().map(lines).collect()
+            }
+            None => Vec::new(),
+        };
         while let Some(at) = documents.next() {
             let begins = line + newlines(&text[from..at]);
+            if quoted.iter().any(|lines| lines.contains(&begins)) {
+                continue;
+            }
             if !self.patience.lasts() {
                 if self.patience.is_told() {
                     let more = "more of them, which were not looked at".into();
@@ -105,12 +118,14 @@ impl<'a> Text<'a> {
         }
         let Text { scanner, events, found, registry, suites, prints, pairs, .. } = self;
         let mut page = Page::new(block.line, block.bytes);
-        let items = list::items(&page);
+        let mut items = list::items(&page);
         registry.read(&mut page, found);
         super::registry::objects(&mut page, &items, found);
         suites.read(&mut page, &items, found);
         // What an event quotes is not what its server printed.
+        let quoted = events.quoted(&page);
         events.read(&mut page, &items, scanner);
+        items.retain(|item| !quoted.iter().any(|&(from, to)| (from..=to).contains(&item.at)));
         // An error first: the empty properties that follow it say nothing more.
         powershell::read(&mut page, found);
         config::read(&mut page, &items, found);
