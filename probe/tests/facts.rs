@@ -1351,6 +1351,59 @@ fn the_list_of_a_policy_is_read_as_it_stands() {
 }
 
 #[test]
+fn a_list_of_suites_that_was_cut_on_its_way_is_said_to_be_none() {
+    let key = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002";
+    let file =
+        |list: &str| format!("Windows Registry Editor Version 5.00\n\n[{key}]\n\"Functions\"=\"{list}\"\n");
+    let query = |list: &str| format!("{key}\n    Functions    REG_SZ    {list}\n\nC:\\>\n");
+    let label = |list: &str| format!("SSL Cipher Suite Order: {list}\n");
+    let is_read = |reading: &Reading| !orders(reading).is_empty() || !registry(reading).is_empty();
+    let one = "TLS_RSA_WITH_AES_256_GCM_SHA384";
+    for last in [
+        "T",
+        "TLS",
+        "TLS_ECDH",
+        "TLS_ECDHE_RSA_WITH_AES_128_GC",
+        "TLS_ECDH...",
+        "TLS_RSA_WITH_AES_128_CBC_SHA256_P2",
+    ] {
+        let list = format!("{one},TLS_RSA_WITH_AES_128_GCM_SHA256,{last}");
+        for given in [file(&list), query(&list), label(&list)] {
+            let reading = text(given.clone());
+            assert!(!is_read(&reading), "{given}");
+            assert_eq!(reading.problems[0].expected, "the whole list of cipher suites", "{given}");
+        }
+    }
+    // Names that this program does not know are no cut ones, and a suite may be the beginning of another one's name.
+    for last in [
+        "TLS_RSA_WITH_RC4_40_MD5",
+        "tls_rsa_with_aes_128_cbc_sha",
+        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256_P256",
+        "x",
+        "",
+    ] {
+        let list = format!("{one},TLS_RSA_WITH_AES_128_GCM_SHA256,{last}");
+        for given in [file(&list), query(&list), label(&list)] {
+            let reading = text(given.clone());
+            assert!(is_read(&reading) && reading.problems.is_empty(), "{given} {:?}", reading.problems);
+        }
+    }
+    // The policy's editor cuts as well.
+    let long = format!("{}TLS_ECDH", format!("{one},").repeat(32));
+    assert!(is_read(&text(file(&long))));
+    // What a mail program breaks.
+    for broken in [",\n", "\n,"] {
+        let list = format!("{one}{broken}TLS_RSA_WITH_AES_128_GCM_SHA256");
+        assert!(!is_read(&text(file(&list))), "{list}");
+    }
+    let whole = file(&format!("{one},TLS_RSA_WITH_AES_128_GCM_SHA256"));
+    let at = whole.find("\\0001").unwrap() + 2;
+    let last = whole.rfind("TLS_").unwrap() + 3;
+    let wrapped = format!("{}\n{}\n{}", &whole[..at], &whole[at..last], &whole[last..]);
+    assert!(!is_read(&text(wrapped.clone())), "{:?}", text(wrapped).facts);
+}
+
+#[test]
 fn what_says_how_tls_is_set_may_stand_in_one_paste_with_the_rest() {
     let one = |name: &str| String::from_utf8_lossy(&bytes_of(name)).into_owned();
     let reading = text(format!(
