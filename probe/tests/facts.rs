@@ -233,6 +233,61 @@ fn winhttp_is_told_by_its_shape() {
 }
 
 #[test]
+fn a_proxy_of_winhttp_that_is_not_there_is_no_direct_access() {
+    let stated = |given: &str| {
+        let reading = text(given);
+        let told =
+            reading.facts.iter().filter(|fact| matches!(fact.statement, Statement::WinHttpProxy { .. }));
+        (told.count(), reading.problems.iter().map(|problem| problem.line).collect::<Vec<_>>())
+    };
+    let german = "Aktuelle WinHTTP-Proxyeinstellungen:\n\n    Proxyserver:";
+    let english = "Current WinHTTP proxy settings:\n\n    Proxy Server(s) :";
+    for head in [german, english] {
+        for rest in [
+            "",
+            "\n",
+            "   ",
+            "\n    proxy.example.com:8080\n    Bypass List     :  (none)\n",
+            "\n  http=proxy:8080\n",
+        ] {
+            assert_eq!(stated(&format!("{head}{rest}")), (0, vec![Some(3)]), "{rest:?}");
+        }
+        for end in [head.len() - 1, head.len() - 6] {
+            assert_eq!(stated(&head[..end]), (0, vec![Some(3)]), "{}", &head[..end]);
+        }
+        assert_eq!(stated(&format!("{head}  proxy.example.com:8080\n")), (1, vec![]));
+    }
+    for direct in ["Direktzugriff (kein Proxyserver).", "Direct access (no proxy server)."] {
+        assert_eq!(stated(&format!("Current WinHTTP proxy settings:\n\n    {direct}")), (1, vec![]));
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_has_not_no_address() {
+    let table = "Name                           Type   TTL   Section    NameHost\n\
+        ----                           ----   ---   -------    --------\n\
+        sws.example.com                CNAME  3600  Answer     sws.example.net\n";
+    let record = "\nName       : sws.example.net\nQueryType  : A\nTTL        : 300\nSection    : Answer\nIP4Address : ";
+    let answers = |given: &str| {
+        let answers = text(given).facts.into_iter().filter_map(|fact| match fact.statement {
+            Statement::Resolved { answer, .. } => Some(answer),
+            _ => None,
+        });
+        answers.collect::<Vec<_>>()
+    };
+    for end in 0..=record.len() {
+        let given = format!("{table}{}", &record[..end]);
+        assert_eq!(answers(&given), [], "{end}");
+        assert_eq!(text(&*given).problems.len(), 1, "{end} {:?}", text(&*given).problems);
+    }
+    assert!(matches!(answers(&format!("{table}{record}192.0.2.1"))[..], [NameAnswer::Addresses { .. }]));
+    // The prompt below says that this was all.
+    assert_eq!(answers(&format!("{table}\n\nPS C:\\>\n")), [NameAnswer::NoAddress]);
+    let soa = "\nName       : example.net\nQueryType  : SOA\nTTL        : 300\nSection    : Authority\n";
+    assert!(answers(&format!("{table}{soa}")).contains(&NameAnswer::NoAddress));
+}
+
+#[test]
 fn port_tests_and_name_tests_are_read() {
     let test = |host: &str, port, connected| Statement::PortTest { host: host.into(), port, connected };
     assert_eq!(
