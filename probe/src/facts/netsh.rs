@@ -42,7 +42,7 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
         }
         // What was cut off, or stands on the next line, is no direct access.
         let below = page.lines[last + 1..].iter().any(|line| !line.trim().is_empty());
-        let ends = |line: &String| line.trim_end().ends_with(['.', ')', '。', '）']);
+        let ends = |line: &String| line.trim_end().ends_with(['.', '。']);
         if values.first().is_some_and(|list| list.is_empty()) || direct && !below && !ends(&page.lines[last])
         {
             found.kind(Kind::WinHttp);
