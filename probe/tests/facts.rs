@@ -559,6 +559,34 @@ fn what_an_event_quotes_is_not_what_its_server_printed() {
 }
 
 #[test]
+fn what_follows_a_document_that_begins_a_file_is_read() {
+    let documents = [
+        "{\n\"UseProxy\": true\n}".to_string(),
+        "<Objs><Obj><Props><B N=\"UseProxy\">true</B></Props></Obj></Objs>".into(),
+        "<?xml version=\"1.0\"?>\n<configuration><system.applicationHost/></configuration>".into(),
+        "<Events><Event xmlns='x'><System><EventID>1</EventID></System></Event></Events>".into(),
+        read_utf16(&bytes_of("gpresult-german.html")).trim_end().to_string(),
+    ];
+    let step = "2026-03-26 02:05:42.500 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n";
+    for document in documents {
+        let alone = text(document.clone());
+        let lines = document.lines().count() as u32;
+        let reading = text(format!("{document}\n\nPS C:\\> $config\nIsReplicaServer : True\n{step}"));
+        assert_eq!(reading.problems, alone.problems, "{document}");
+        let last = configuration(&reading).last().copied();
+        assert_eq!(last, Some((lines + 3, "IsReplicaServer", "True")), "{document}");
+        assert_eq!(configuration(&reading).len(), configuration(&alone).len() + 1, "{document}");
+        assert_eq!(steps(&reading).len(), steps(&alone).len() + 1, "{document}");
+    }
+    // Of a damaged document nobody knows where it ends.
+    for damaged in ["{\"UseProxy\": true\n", "{\"UseProxy\": true}\n}\n", "<Objs><Obj></Objs>\n"] {
+        let reading = text(format!("{damaged}IsReplicaServer : True\n"));
+        assert_eq!(reading.problems.len(), 1, "{damaged}");
+        assert!(configuration(&reading).iter().all(|(_, name, _)| *name == "UseProxy"), "{damaged}");
+    }
+}
+
+#[test]
 fn a_document_may_be_announced() {
     let document = "{\n  \"UseProxy\": true,\n  \"ProxyName\": \"proxy\"\n}\n";
     for above in ["Here is our configuration:\n", "Configuration:\n\n", "config.json:\n```json\n"] {

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::copied::Copied;
+use super::decode::Block;
 use super::event::Events;
 use super::text::Text;
 use super::wrapping::Wrapping;
@@ -34,7 +35,26 @@ fn beginning(
     }
 }
 
-/// Reads a file that is one document, of JSON or XML; says whether it is one.
+/// What follows the document that a file begins with.
+struct Rest {
+    /// The line on which it begins.
+    line: u64,
+    text: String,
+}
+
+impl Rest {
+    /// What stands behind the first `end` bytes, without what lies around its lines.
+    fn of(text: &str, end: usize) -> Option<Rest> {
+        let (document, rest) = text.split_at_checked(end)?;
+        if rest.trim().is_empty() {
+            return None;
+        }
+        let line = 1 + memchr::memchr_iter(b'\n', document.as_bytes()).count() as u64;
+        Some(Rest { line, text: Wrapping::of(rest).undone(rest.to_string()) })
+    }
+}
+
+/// Reads a file that begins with a document, of JSON or XML, and what follows that; says whether it is one.
 fn whole_document(
     source: &mut decode::Source<'_>,
     head: &str,
@@ -43,11 +63,21 @@ fn whole_document(
 ) -> bool {
     let (mut scanner, mut events) = (scan::Scanner::default(), Events::default());
     let (is_json, is_xml) = (json::recognise(head), xml::recognise(head));
+    let mut rest = None;
     if gpresult::recognise(head) {
-        beginning(source, found, |text, over, cut, found| gpresult::read(text, !over && !cut, found));
+        beginning(source, found, |text, over, cut, found| {
+            let end = text.find("</html>").map_or(text.len(), |end| end + "</html>".len());
+            // Of two reports, one behind the other, both are read.
+            let end = if text[end..].trim_start().starts_with('<') { text.len() } else { end };
+            gpresult::read(&text[..end], !over && !cut, found);
+            rest = Rest::of(text, end);
+        });
     } else if is_xml && head.contains("<Event ") {
         match source.first(DOCUMENT) {
-            Ok((text, false)) => xml::read(&text, true, found, &mut scanner, &mut events),
+            Ok((text, false)) => {
+                let end = xml::read(&text, found, &mut scanner, &mut events);
+                rest = Rest::of(&text, end);
+            }
             // The newest event may be the last one: a long export is read to its end, one event at a time.
             Ok((text, true)) => {
                 let long = xml::long_export(text, source, found, &mut scanner, &mut events);
@@ -59,18 +89,31 @@ fn whole_document(
         }
     } else if is_json || is_xml || prints::is_iis_config(head) {
         match source.whole(DOCUMENT) {
-            Ok(Some(text)) if is_json => json::read(&text, found, saved, &mut scanner),
-            Ok(Some(text)) if prints::is_iis_config(head) => {
-                prints::iis_config(&text, 1, found);
+            Ok(Some(text)) => {
+                let end = if is_json {
+                    json::read(&text, found, saved, &mut scanner)
+                } else if prints::is_iis_config(head) {
+                    prints::iis_config(&text, 1, found)
+                } else {
+                    xml::read(&text, found, &mut scanner, &mut events)
+                };
+                rest = Rest::of(&text, end);
             }
-            Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
             Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),
         }
     } else {
         return false;
     }
-    scanner.finish(0, found);
+    let mut lines = 0;
+    if let Some(rest) = rest {
+        lines = rest.line + rest.text.lines().count() as u64 - 1;
+        let order = when::order(&rest.text);
+        let mut text = Text::new(&mut scanner, Copied::new(&mut events, order), found, saved);
+        text.block(&Block { line: rest.line, bytes: rest.text.as_bytes() });
+        text.finish(rest.text.ends_with('\n'));
+    }
+    scanner.finish(lines, found);
     events.finish(found);
     if source.cut() {
         found.problem(None, WHOLE, HALF.into());
