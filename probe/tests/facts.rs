@@ -587,6 +587,17 @@ fn what_follows_a_document_that_begins_a_file_is_read() {
 }
 
 #[test]
+fn lines_below_a_log_of_configuration_manager_keep_their_numbers() {
+    let log = "<![LOG[Sync failed]LOG]!><time=\"02:00:42.320-60\" date=\"03-05-2026\" component=\"SMS_WSUS_SYNC_MANAGER\" context=\"\" type=\"3\" thread=\"1\" file=\"a\">\n";
+    let list = "\nUseProxy          : True\nProxyName         : proxy\nProxyServerPort   : 8080\n";
+    let once = format!("{}{list}", log.repeat(4));
+    let lines = |given: &str| configuration(&text(given)).iter().map(|(line, ..)| *line).collect::<Vec<_>>();
+    assert_eq!(lines(&once), [6, 7, 8]);
+    // Mail puts an empty line below each.
+    assert_eq!(lines(&once.replace('\n', "\n\n")), [11, 13, 15]);
+}
+
+#[test]
 fn a_document_may_be_announced() {
     let document = "{\n  \"UseProxy\": true,\n  \"ProxyName\": \"proxy\"\n}\n";
     for above in ["Here is our configuration:\n", "Configuration:\n\n", "config.json:\n```json\n"] {
