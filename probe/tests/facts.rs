@@ -598,6 +598,39 @@ fn lines_below_a_log_of_configuration_manager_keep_their_numbers() {
 }
 
 #[test]
+fn a_document_far_below_is_read_as_a_whole() {
+    let event = |id: u32| {
+        format!(
+            "<Event xmlns='x'>\n<System><Provider Name='a'/><EventID>{id}</EventID><Computer>HOST{}</Computer></System>\n</Event>\n",
+            id % 4
+        )
+    };
+    let events = format!("<Events>\n{}</Events>\n", (0..12_000).map(event).collect::<String>());
+    let json = format!(
+        "{{\n\"UseProxy\": true,\n{}\"ProxyName\": \"proxy\"\n}}\n",
+        "\"Other\": \"value\",\n".repeat(60_000)
+    );
+    for (above, mark) in [(0, ""), (1500, ""), (1500, "> "), (20_000, "")] {
+        for document in [&json, &events] {
+            let text_above = "some line of a text that says nothing, but is long enough\n".repeat(above);
+            let given: String = format!("{text_above}{document}IsReplicaServer : True\n")
+                .lines()
+                .map(|line| format!("{mark}{line}\n"))
+                .collect();
+            let reading = text(given);
+            assert_eq!(reading.problems, [], "{above} {mark:?}");
+            let names: Vec<_> = configuration(&reading).iter().map(|(_, name, _)| *name).collect();
+            let expected: &[&str] = if document == &json {
+                &["UseProxy", "ProxyName", "IsReplicaServer"]
+            } else {
+                &["IsReplicaServer"]
+            };
+            assert_eq!(names, expected, "{above} {mark:?}");
+        }
+    }
+}
+
+#[test]
 fn a_document_may_be_announced() {
     let document = "{\n  \"UseProxy\": true,\n  \"ProxyName\": \"proxy\"\n}\n";
     for above in ["Here is our configuration:\n", "Configuration:\n\n", "config.json:\n```json\n"] {

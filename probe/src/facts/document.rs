@@ -78,9 +78,9 @@ fn begins(head: &str) -> bool {
     json::recognise(head) || xml::recognise(head) || prints::is_iis_config(head)
 }
 
-/// Whether a document begins on a line of `head`, the beginning of a file.
-pub(super) fn is_in(head: &str) -> bool {
-    may_begin(head.as_bytes()) && Search::new(head).next().is_some()
+/// Whether a document begins on a line of `text`.
+pub(super) fn is_in(text: &str) -> bool {
+    Search::new(text).next().is_some()
 }
 
 /// How much of a file may still be looked at in vain.

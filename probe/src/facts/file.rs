@@ -8,8 +8,8 @@ use super::event::Events;
 use super::text::Text;
 use super::wrapping::Wrapping;
 use super::{
-    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, document, exported, gpresult, iis,
-    is_config_line, json, line_number, log, manager, prints, scan, shown, trouble, when, xml,
+    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
+    json, line_number, log, manager, prints, scan, shown, trouble, when, xml,
 };
 use crate::report::Report;
 
@@ -156,8 +156,8 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     let columns = if only_log { None } else { exported::recognise(&head) };
     let order = when::order(&head);
     let mut blocks = decode::Blocks::new(source, wrapping);
-    if !plain && document::is_in(&head) {
-        blocks.together(DOCUMENT);
+    if !plain {
+        blocks.keep_documents();
     }
     let mut text = Text::new(&mut scanner, Copied::new(&mut events, order), found, saved);
     let result = if iis::recognise(&head) {
