@@ -658,6 +658,22 @@ fn client_logs_are_named_and_say_nothing_more() {
         let reading = reading(name);
         assert_eq!(stated(&reading), [(Some(1), &Statement::ClientLog { log: log.into() })], "{name}");
         assert_eq!(reading.kinds[0].1, Kind::ClientLog);
+        // What stands below is the server's own all the same.
+        let log = String::from_utf8_lossy(&bytes_of(name)).into_owned();
+        let lines = log.lines().count() as u32;
+        for below in [
+            "{\n\"UseProxy\": true\n}\n",
+            "Current WinHTTP proxy settings:\n\n    Direct access (no proxy server).\n",
+            "Status   Name               DisplayName\n------   ----               -----------\nStopped  WsusService        WSUS Service\n",
+        ] {
+            let reading = text(format!("{}\n\n{below}", log.trim_end()));
+            let told: Vec<_> = stated(&reading).into_iter().map(|(line, _)| line.unwrap() > lines).collect();
+            assert!(
+                told.len() == 2 && told.contains(&false) && told.contains(&true),
+                "{name} {below} {:?}",
+                reading.facts
+            );
+        }
     }
 }
 

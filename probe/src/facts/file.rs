@@ -121,6 +121,11 @@ fn whole_document(
     true
 }
 
+/// Whether `line` is the last one of `head`, which may be cut.
+fn is_last(head: &str, line: &str) -> bool {
+    std::ptr::eq(line.as_bytes().as_ptr_range().end, head.as_bytes().as_ptr_range().end)
+}
+
 /// Reads one file to its end.
 pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec<Report>) {
     let (mut source, head) = match decode::sniff(inner) {
@@ -143,11 +148,13 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         || log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
     let wrapping = (!plain).then(|| Wrapping::of(&head));
     let head = wrapping.iter().fold(head, |head, wrapping| wrapping.undone(head));
-    // A client's log says nothing about the server: its name is all there is to know, however long it is.
+    // A client's log says nothing about the server: its name is all there is to know, however long it is. What somebody put
+    // below one may say more.
     let mut lines = head.lines().filter(|line| !line.trim().is_empty());
     if let Some(log) = lines.next().and_then(scan::client_log)
-        && lines.by_ref().take(2000).all(|line| !scan::is_header(line))
-        && !head.lines().any(is_config_line)
+        && lines.take(2000).all(|line| {
+            scan::client_log(line).is_some() || line.starts_with([' ', '\t']) || is_last(&head, line)
+        })
     {
         found.kind(Kind::ClientLog);
         return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
