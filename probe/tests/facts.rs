@@ -631,6 +631,24 @@ fn a_document_far_below_is_read_as_a_whole() {
 }
 
 #[test]
+fn what_stands_below_a_long_log_is_read() {
+    let line = "2026-03-25 02:05:42.500 UTC\tInfo\tWsusService.15\tA.B\tnothing\n";
+    let ended = "2026-03-26 02:05:42.500 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n";
+    let failed = "2026-03-26 02:04:42.500 UTC\tError\tWsusService.15\tA.B\tSystem.Net.WebException: x\n\nReason: The operation has timed out\n";
+    let log = line.repeat(20_000);
+    for below in ["PS C:\\> $config\nUseProxy : True\n", "UseProxy : True\n", "{\n\"UseProxy\": true\n}\n"] {
+        let apart = if below.starts_with('U') { "\n" } else { "" };
+        let reading = text(format!("{log}{failed}{apart}{below}{ended}"));
+        assert_eq!(configuration(&reading), [(20_005, "UseProxy", "True")], "{below}");
+        assert_eq!(steps(&reading).len(), 1, "{below}");
+        // An entry may hold an empty line.
+        let alone = text(format!("{log}{failed}{ended}"));
+        assert_eq!(failures(&reading), failures(&alone), "{below}");
+        assert_eq!(reading.problems, []);
+    }
+}
+
+#[test]
 fn a_document_may_be_announced() {
     let document = "{\n  \"UseProxy\": true,\n  \"ProxyName\": \"proxy\"\n}\n";
     for above in ["Here is our configuration:\n", "Configuration:\n\n", "config.json:\n```json\n"] {

@@ -175,7 +175,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         exported::read(&mut blocks, columns, &mut text)
     } else if only_log {
         text.scanner.only_changes = log::only_changes(&head);
-        log::read(&mut blocks, text.scanner)
+        log::read(&mut blocks, &mut text)
     } else {
         text.read(&mut blocks)
     };
