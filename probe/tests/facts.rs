@@ -233,6 +233,61 @@ fn winhttp_is_told_by_its_shape() {
 }
 
 #[test]
+fn a_proxy_of_winhttp_that_is_not_there_is_no_direct_access() {
+    let stated = |given: &str| {
+        let reading = text(given);
+        let told =
+            reading.facts.iter().filter(|fact| matches!(fact.statement, Statement::WinHttpProxy { .. }));
+        (told.count(), reading.problems.iter().map(|problem| problem.line).collect::<Vec<_>>())
+    };
+    let german = "Aktuelle WinHTTP-Proxyeinstellungen:\n\n    Proxyserver:";
+    let english = "Current WinHTTP proxy settings:\n\n    Proxy Server(s) :";
+    for head in [german, english] {
+        for rest in [
+            "",
+            "\n",
+            "   ",
+            "\n    proxy.example.com:8080\n    Bypass List     :  (none)\n",
+            "\n  http=proxy:8080\n",
+        ] {
+            assert_eq!(stated(&format!("{head}{rest}")), (0, vec![Some(3)]), "{rest:?}");
+        }
+        for end in [head.len() - 1, head.len() - 6] {
+            assert_eq!(stated(&head[..end]), (0, vec![Some(3)]), "{}", &head[..end]);
+        }
+        assert_eq!(stated(&format!("{head}  proxy.example.com:8080\n")), (1, vec![]));
+    }
+    for direct in ["Direktzugriff (kein Proxyserver).", "Direct access (no proxy server)."] {
+        assert_eq!(stated(&format!("Current WinHTTP proxy settings:\n\n    {direct}")), (1, vec![]));
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_has_not_no_address() {
+    let table = "Name                           Type   TTL   Section    NameHost\n\
+        ----                           ----   ---   -------    --------\n\
+        sws.example.com                CNAME  3600  Answer     sws.example.net\n";
+    let record = "\nName       : sws.example.net\nQueryType  : A\nTTL        : 300\nSection    : Answer\nIP4Address : ";
+    let answers = |given: &str| {
+        let answers = text(given).facts.into_iter().filter_map(|fact| match fact.statement {
+            Statement::Resolved { answer, .. } => Some(answer),
+            _ => None,
+        });
+        answers.collect::<Vec<_>>()
+    };
+    for end in 0..=record.len() {
+        let given = format!("{table}{}", &record[..end]);
+        assert_eq!(answers(&given), [], "{end}");
+        assert_eq!(text(&*given).problems.len(), 1, "{end} {:?}", text(&*given).problems);
+    }
+    assert!(matches!(answers(&format!("{table}{record}192.0.2.1"))[..], [NameAnswer::Addresses { .. }]));
+    // The prompt below says that this was all.
+    assert_eq!(answers(&format!("{table}\n\nPS C:\\>\n")), [NameAnswer::NoAddress]);
+    let soa = "\nName       : example.net\nQueryType  : SOA\nTTL        : 300\nSection    : Authority\n";
+    assert!(answers(&format!("{table}{soa}")).contains(&NameAnswer::NoAddress));
+}
+
+#[test]
 fn port_tests_and_name_tests_are_read() {
     let test = |host: &str, port, connected| Statement::PortTest { host: host.into(), port, connected };
     assert_eq!(
@@ -468,6 +523,150 @@ fn no_repetition_takes_long() {
 }
 
 #[test]
+fn beginnings_of_documents_that_are_none_are_looked_at_within_bounds() {
+    let lines = "some line of a text &amp; more\n".repeat(30_000);
+    let document = "{\"UseProxy\": true}\n";
+    for begin in ["<Events>\n", "<?xml version=\"1.0\"?>\n<a>\n", "{\"a\":\n"] {
+        let few = text(format!("text\n{}{lines}{document}", begin.repeat(5)));
+        assert_eq!(few.problems, [], "{begin}");
+        assert_eq!(configuration(&few).len(), 1, "{begin}");
+    }
+    let many = text(format!("text\n{}{lines}{document}", "<Events>\n".repeat(40)));
+    assert_eq!(configuration(&many), []);
+    assert_eq!(many.problems.len(), 1, "{:?}", many.problems);
+}
+
+#[test]
+fn what_an_event_quotes_is_not_what_its_server_printed() {
+    let event = "Log Name:      Application\nSource:        SomeApp\nDate:          3/15/2026 2:00:42 AM\n\
+        Event ID:      1000\nTask Category: None\nLevel:         Error\nKeywords:      Classic\nUser:          N/A\n\
+        Computer:      OTHER.example.com\nDescription:\nThe agent's settings:\n";
+    for held in
+        ["{\n  \"UseProxy\": true,\n  \"ProxyName\": \"agent\"\n}\n", "UseProxy : True\nProxyName : agent\n"]
+    {
+        assert_eq!(configuration(&text(format!("{event}{held}"))), [], "{held}");
+        // Below an empty line or a prompt it is.
+        for apart in ["\n", "PS C:\\> $config\n"] {
+            let reading = text(format!("{event}{apart}{held}"));
+            let lines: Vec<_> = configuration(&reading).iter().map(|(line, ..)| *line).collect();
+            let first = if held.starts_with('{') { 14 } else { 13 };
+            assert_eq!(lines, [first, first + 1], "{apart:?} {held}");
+        }
+        let both = text(format!("{event}{held}\nUseProxy : False\n"));
+        let values: Vec<_> = configuration(&both).iter().map(|(.., value)| *value).collect();
+        assert_eq!(values, ["False"], "{held}");
+    }
+}
+
+#[test]
+fn what_follows_a_document_that_begins_a_file_is_read() {
+    let documents = [
+        "{\n\"UseProxy\": true\n}".to_string(),
+        "<Objs><Obj><Props><B N=\"UseProxy\">true</B></Props></Obj></Objs>".into(),
+        "<?xml version=\"1.0\"?>\n<configuration><system.applicationHost/></configuration>".into(),
+        "<Events><Event xmlns='x'><System><EventID>1</EventID></System></Event></Events>".into(),
+        read_utf16(&bytes_of("gpresult-german.html")).trim_end().to_string(),
+    ];
+    let step = "2026-03-26 02:05:42.500 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n";
+    for document in documents {
+        let alone = text(document.clone());
+        let lines = document.lines().count() as u32;
+        let reading = text(format!("{document}\n\nPS C:\\> $config\nIsReplicaServer : True\n{step}"));
+        assert_eq!(reading.problems, alone.problems, "{document}");
+        let last = configuration(&reading).last().copied();
+        assert_eq!(last, Some((lines + 3, "IsReplicaServer", "True")), "{document}");
+        assert_eq!(configuration(&reading).len(), configuration(&alone).len() + 1, "{document}");
+        assert_eq!(steps(&reading).len(), steps(&alone).len() + 1, "{document}");
+    }
+    // Of a damaged document nobody knows where it ends.
+    for damaged in ["{\"UseProxy\": true\n", "{\"UseProxy\": true}\n}\n", "<Objs><Obj></Objs>\n"] {
+        let reading = text(format!("{damaged}IsReplicaServer : True\n"));
+        assert_eq!(reading.problems.len(), 1, "{damaged}");
+        assert!(configuration(&reading).iter().all(|(_, name, _)| *name == "UseProxy"), "{damaged}");
+    }
+}
+
+#[test]
+fn lines_below_a_log_of_configuration_manager_keep_their_numbers() {
+    let log = "<![LOG[Sync failed]LOG]!><time=\"02:00:42.320-60\" date=\"03-05-2026\" component=\"SMS_WSUS_SYNC_MANAGER\" context=\"\" type=\"3\" thread=\"1\" file=\"a\">\n";
+    let list = "\nUseProxy          : True\nProxyName         : proxy\nProxyServerPort   : 8080\n";
+    let once = format!("{}{list}", log.repeat(4));
+    let lines = |given: &str| configuration(&text(given)).iter().map(|(line, ..)| *line).collect::<Vec<_>>();
+    assert_eq!(lines(&once), [6, 7, 8]);
+    // Mail puts an empty line below each.
+    assert_eq!(lines(&once.replace('\n', "\n\n")), [11, 13, 15]);
+}
+
+#[test]
+fn a_document_far_below_is_read_as_a_whole() {
+    let event = |id: u32| {
+        format!(
+            "<Event xmlns='x'>\n<System><Provider Name='a'/><EventID>{id}</EventID><Computer>HOST{}</Computer></System>\n</Event>\n",
+            id % 4
+        )
+    };
+    let events = format!("<Events>\n{}</Events>\n", (0..12_000).map(event).collect::<String>());
+    let json = format!(
+        "{{\n\"UseProxy\": true,\n{}\"ProxyName\": \"proxy\"\n}}\n",
+        "\"Other\": \"value\",\n".repeat(60_000)
+    );
+    for (above, mark) in [(0, ""), (1500, ""), (1500, "> "), (20_000, "")] {
+        for document in [&json, &events] {
+            let text_above = "some line of a text that says nothing, but is long enough\n".repeat(above);
+            let given: String = format!("{text_above}{document}IsReplicaServer : True\n")
+                .lines()
+                .map(|line| format!("{mark}{line}\n"))
+                .collect();
+            let reading = text(given);
+            assert_eq!(reading.problems, [], "{above} {mark:?}");
+            let names: Vec<_> = configuration(&reading).iter().map(|(_, name, _)| *name).collect();
+            let expected: &[&str] = if document == &json {
+                &["UseProxy", "ProxyName", "IsReplicaServer"]
+            } else {
+                &["IsReplicaServer"]
+            };
+            assert_eq!(names, expected, "{above} {mark:?}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_below_a_long_log_is_read() {
+    let line = "2026-03-25 02:05:42.500 UTC\tInfo\tWsusService.15\tA.B\tnothing\n";
+    let ended = "2026-03-26 02:05:42.500 UTC\tInfo\tWsusService.15\tEventLogEventReporter.ReportEvent\tEventId=384,Type=Information,Category=Synchronization,Message=Synchronization completed successfully.\n";
+    let failed = "2026-03-26 02:04:42.500 UTC\tError\tWsusService.15\tA.B\tSystem.Net.WebException: x\n\nReason: The operation has timed out\n";
+    let log = line.repeat(20_000);
+    for below in ["PS C:\\> $config\nUseProxy : True\n", "UseProxy : True\n", "{\n\"UseProxy\": true\n}\n"] {
+        let apart = if below.starts_with('U') { "\n" } else { "" };
+        let reading = text(format!("{log}{failed}{apart}{below}{ended}"));
+        assert_eq!(configuration(&reading), [(20_005, "UseProxy", "True")], "{below}");
+        assert_eq!(steps(&reading).len(), 1, "{below}");
+        // An entry may hold an empty line.
+        let alone = text(format!("{log}{failed}{ended}"));
+        assert_eq!(failures(&reading), failures(&alone), "{below}");
+        assert_eq!(reading.problems, []);
+    }
+}
+
+#[test]
+fn a_document_may_be_announced() {
+    let document = "{\n  \"UseProxy\": true,\n  \"ProxyName\": \"proxy\"\n}\n";
+    for above in ["Here is our configuration:\n", "Configuration:\n\n", "config.json:\n```json\n"] {
+        assert_eq!(configuration(&text(format!("{above}{document}"))).len(), 2, "{above}");
+    }
+    // An event's own XML, which its copy announces, is no second event.
+    let copy = "Log Name:      Application\nSource:        Windows Server Update Services\n\
+        Date:          3/15/2026 2:00:42 AM\nEvent ID:      386\nTask Category: 1\nLevel:         Error\n\
+        Keywords:      Classic\nUser:          N/A\nComputer:      WSUS01\nDescription:\nSynchronization failed.\n\
+        Event Xml:\n";
+    let xml = "<Event xmlns='x'><System><Provider Name='Windows Server Update Services'/><EventID>386</EventID>\
+        <TimeCreated SystemTime='2026-03-15T01:00:42.000Z'/></System><EventData><Data>The operation has timed out\
+        </Data></EventData></Event>\n";
+    assert_eq!(failures(&text(format!("{copy}{xml}"))), []);
+    assert_eq!(failures(&text(format!("The event:\n{xml}"))).len(), 1);
+}
+
+#[test]
 fn client_logs_are_named_and_say_nothing_more() {
     for (name, log) in [
         ("reporting-events.log", "ReportingEvents.log"),
@@ -477,6 +676,22 @@ fn client_logs_are_named_and_say_nothing_more() {
         let reading = reading(name);
         assert_eq!(stated(&reading), [(Some(1), &Statement::ClientLog { log: log.into() })], "{name}");
         assert_eq!(reading.kinds[0].1, Kind::ClientLog);
+        // What stands below is the server's own all the same.
+        let log = String::from_utf8_lossy(&bytes_of(name)).into_owned();
+        let lines = log.lines().count() as u32;
+        for below in [
+            "{\n\"UseProxy\": true\n}\n",
+            "Current WinHTTP proxy settings:\n\n    Direct access (no proxy server).\n",
+            "Status   Name               DisplayName\n------   ----               -----------\nStopped  WsusService        WSUS Service\n",
+        ] {
+            let reading = text(format!("{}\n\n{below}", log.trim_end()));
+            let told: Vec<_> = stated(&reading).into_iter().map(|(line, _)| line.unwrap() > lines).collect();
+            assert!(
+                told.len() == 2 && told.contains(&false) && told.contains(&true),
+                "{name} {below} {:?}",
+                reading.facts
+            );
+        }
     }
 }
 
@@ -1299,6 +1514,59 @@ fn the_list_of_a_policy_is_read_as_it_stands() {
             problems(&reading)
         );
     }
+}
+
+#[test]
+fn a_list_of_suites_that_was_cut_on_its_way_is_said_to_be_none() {
+    let key = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Cryptography\\Configuration\\SSL\\00010002";
+    let file =
+        |list: &str| format!("Windows Registry Editor Version 5.00\n\n[{key}]\n\"Functions\"=\"{list}\"\n");
+    let query = |list: &str| format!("{key}\n    Functions    REG_SZ    {list}\n\nC:\\>\n");
+    let label = |list: &str| format!("SSL Cipher Suite Order: {list}\n");
+    let is_read = |reading: &Reading| !orders(reading).is_empty() || !registry(reading).is_empty();
+    let one = "TLS_RSA_WITH_AES_256_GCM_SHA384";
+    for last in [
+        "T",
+        "TLS",
+        "TLS_ECDH",
+        "TLS_ECDHE_RSA_WITH_AES_128_GC",
+        "TLS_ECDH...",
+        "TLS_RSA_WITH_AES_128_CBC_SHA256_P2",
+    ] {
+        let list = format!("{one},TLS_RSA_WITH_AES_128_GCM_SHA256,{last}");
+        for given in [file(&list), query(&list), label(&list)] {
+            let reading = text(given.clone());
+            assert!(!is_read(&reading), "{given}");
+            assert_eq!(reading.problems[0].expected, "the whole list of cipher suites", "{given}");
+        }
+    }
+    // Names that this program does not know are no cut ones, and a suite may be the beginning of another one's name.
+    for last in [
+        "TLS_RSA_WITH_RC4_40_MD5",
+        "tls_rsa_with_aes_128_cbc_sha",
+        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256_P256",
+        "x",
+        "",
+    ] {
+        let list = format!("{one},TLS_RSA_WITH_AES_128_GCM_SHA256,{last}");
+        for given in [file(&list), query(&list), label(&list)] {
+            let reading = text(given.clone());
+            assert!(is_read(&reading) && reading.problems.is_empty(), "{given} {:?}", reading.problems);
+        }
+    }
+    // The policy's editor cuts as well.
+    let long = format!("{}TLS_ECDH", format!("{one},").repeat(32));
+    assert!(is_read(&text(file(&long))));
+    // What a mail program breaks.
+    for broken in [",\n", "\n,"] {
+        let list = format!("{one}{broken}TLS_RSA_WITH_AES_128_GCM_SHA256");
+        assert!(!is_read(&text(file(&list))), "{list}");
+    }
+    let whole = file(&format!("{one},TLS_RSA_WITH_AES_128_GCM_SHA256"));
+    let at = whole.find("\\0001").unwrap() + 2;
+    let last = whole.rfind("TLS_").unwrap() + 3;
+    let wrapped = format!("{}\n{}\n{}", &whole[..at], &whole[at..last], &whole[last..]);
+    assert!(!is_read(&text(wrapped.clone())), "{:?}", text(wrapped).facts);
 }
 
 #[test]

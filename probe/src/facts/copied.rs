@@ -9,7 +9,7 @@ use super::event::{Entry, Events, WSUS, matters};
 use super::list::{Item, Page};
 use super::scan::Scanner;
 use super::when::{Order, When, written};
-use super::wrapping::behind_prompt;
+use super::wrapping::{behind_prompt, is_prompt};
 
 /// How many lines a message may have.
 const LINES: usize = 500;
@@ -355,6 +355,30 @@ impl<'a> Copied<'a> {
         }
         let line = page.number(at);
         Some((Entry { line, id: Some(id), provider, when, computer, text, named: Vec::new() }, last))
+    }
+
+    /// Which lines of a page are copies' own, from and to: up to the first empty line or prompt, and the XML that a label
+    /// announces. What follows may be the description still, but as well be what the server printed.
+    pub(super) fn quoted(&self, page: &Page) -> Vec<(usize, usize)> {
+        let (mut ranges, mut at) = (Vec::new(), 0);
+        while at + 9 < page.lines.len() {
+            let Some((_, last)) = self.copy(page, at) else {
+                at += 1;
+                continue;
+            };
+            let lines = &page.lines[at..=last];
+            let held = |line: &String| !line.trim().is_empty() && !is_prompt(line);
+            let own = 10 + lines.iter().skip(10).take_while(|line| held(line)).count();
+            ranges.push((at, last.min(at + own - 1)));
+            let xml = lines.iter().position(|line| line.trim_start().starts_with("<Event "));
+            if let Some(xml) = xml
+                && lines[..xml].iter().rfind(|line| held(line)).is_some_and(|label| label.ends_with(':'))
+            {
+                ranges.push((at + xml, last));
+            }
+            at = last + 1;
+        }
+        ranges
     }
 
     /// Whether another copy begins there.

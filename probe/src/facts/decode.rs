@@ -7,6 +7,7 @@ use encoding_rs::{Decoder, Encoding, IBM866, SHIFT_JIS, UTF_16BE, UTF_16LE, WIND
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::wrapping::Wrapping;
+use super::{DOCUMENT, document};
 
 /// The largest certificate file in DER.
 const DER: usize = 4 * 1024 * 1024;
@@ -430,6 +431,8 @@ pub(super) struct Blocks<'a> {
     wrapping: Option<Wrapping>,
     /// A block of which something was undone.
     undone: Vec<u8>,
+    /// Whether a document is handed out as a whole.
+    documents: bool,
 }
 
 /// Some whole lines.
@@ -452,14 +455,28 @@ impl<'a> Blocks<'a> {
             at_start: true,
             trouble: None,
             size: BLOCK,
+            documents: false,
             wrapping,
             undone: Vec::new(),
         }
     }
 
-    /// Hands out up to `size` bytes together, for what is read as a whole.
-    pub(super) fn together(&mut self, size: usize) {
-        self.size = size;
+    /// Hands out what holds a document with as much as may be of one.
+    pub(super) fn keep_documents(&mut self) {
+        self.documents = true;
+    }
+
+    /// Whether a document begins in what was read.
+    fn holds_document(&mut self) -> bool {
+        let bytes = match &self.wrapping {
+            Some(wrapping) if wrapping.concerns(&self.buffer) => {
+                self.undone.clear();
+                wrapping.undo(&self.buffer, &mut self.undone);
+                &self.undone
+            }
+            _ => &self.buffer,
+        };
+        document::may_begin(bytes) && document::is_in(&decode_line(bytes))
     }
 
     /// The next block; none at the end. An error ends the file, what came before it is kept.
@@ -470,7 +487,13 @@ impl<'a> Blocks<'a> {
             return Err(error);
         }
         let mut ended = false;
-        while self.buffer.len() < self.size {
+        loop {
+            if self.buffer.len() >= self.size {
+                if !self.documents || self.size >= DOCUMENT || !self.holds_document() {
+                    break;
+                }
+                self.size = DOCUMENT;
+            }
             match self.source.more(&mut self.buffer) {
                 Ok(true) => {}
                 Ok(false) => {

@@ -7,6 +7,8 @@ use crate::report::Report;
 
 /// The most beginnings that are looked at in one block of lines.
 const BEGINNINGS: usize = 256;
+/// The most bytes of one file that are looked at in vain behind beginnings that turn out to be none.
+const IN_VAIN: usize = 16 * 1024 * 1024;
 /// How much of a document is looked at to recognise it.
 const HEAD: usize = super::decode::HEAD;
 
@@ -25,13 +27,11 @@ pub(super) struct Search<'a> {
     /// Where the next line begins that was not looked at.
     at: usize,
     seen: usize,
-    /// The last line with something in it announces what follows: the event's own XML below its copy.
-    announced: bool,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Search { text, at: 0, seen: 0, announced: false }
+        Search { text, at: 0, seen: 0 }
     }
 
     /// The next line that begins as a document does.
@@ -42,11 +42,7 @@ impl<'a> Search<'a> {
             let line = rest.find('\n').map_or(rest, |end| &rest[..=end]);
             self.at += line.len();
             let line = line.trim();
-            let announced = self.announced;
-            if !line.is_empty() {
-                self.announced = line.ends_with(':');
-            }
-            if line.starts_with(['{', '[', '<']) && !announced {
+            if line.starts_with(['{', '[', '<']) {
                 let begins = begins(head(rest));
                 // To be told by what stands far below takes time too.
                 self.seen +=
@@ -57,6 +53,11 @@ impl<'a> Search<'a> {
             }
         }
         None
+    }
+
+    /// Looks once more at the line that begins at `at`.
+    pub(super) fn back_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// Goes on behind what was read.
@@ -77,13 +78,45 @@ fn begins(head: &str) -> bool {
     json::recognise(head) || xml::recognise(head) || prints::is_iis_config(head)
 }
 
-/// Whether a document begins on a line of `head`, the beginning of a file.
-pub(super) fn is_in(head: &str) -> bool {
-    may_begin(head.as_bytes()) && Search::new(head).next().is_some()
+/// Whether a document begins on a line of `text`.
+pub(super) fn is_in(text: &str) -> bool {
+    Search::new(text).next().is_some()
 }
 
-/// Reads the document with which `text` begins on line `first` of its file; how long it is, and none where nothing in it
-/// is known.
+/// How much of a file may still be looked at in vain.
+pub(super) struct Patience {
+    left: usize,
+    told: bool,
+}
+
+/// What a file has to be.
+pub(super) const FEW: &str = "few beginnings of documents that are none";
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { left: IN_VAIN, told: false }
+    }
+}
+
+impl Patience {
+    /// Whether any is left.
+    pub(super) fn lasts(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Whether that it is over is to be told now: once.
+    pub(super) fn is_told(&mut self) -> bool {
+        !std::mem::replace(&mut self.told, true)
+    }
+
+    /// Takes what was looked at in vain.
+    pub(super) fn lose(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+}
+
+/// Reads the document with which `text` begins on line `first` of its file; how long it is or, where nothing in it is
+/// known, how much of `text` was looked at.
 pub(super) fn read(
     text: &str,
     first: u64,
@@ -91,12 +124,12 @@ pub(super) fn read(
     saved: &mut Vec<Report>,
     scanner: &mut Scanner,
     events: &mut Events,
-) -> Option<usize> {
+) -> Result<usize, usize> {
     let head = head(text);
     if json::recognise(head) {
         json::within(text, first, found, saved, scanner)
     } else if prints::is_iis_config(head) {
-        Some(prints::iis_config(text, first, found))
+        Ok(prints::iis_config(text, first, found))
     } else {
         xml::within(text, first, found, scanner, events)
     }

@@ -3,12 +3,13 @@
 use std::io::Read;
 
 use super::copied::Copied;
+use super::decode::Block;
 use super::event::Events;
 use super::text::Text;
 use super::wrapping::Wrapping;
 use super::{
-    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, document, exported, gpresult, iis,
-    is_config_line, json, line_number, log, manager, prints, scan, shown, trouble, when, window, xml,
+    DOCUMENT, EXPECTED, Found, Kind, Statement, config, decode, exported, gpresult, iis, is_config_line,
+    json, line_number, log, manager, prints, scan, shown, trouble, when, window, xml,
 };
 use crate::report::Report;
 
@@ -34,7 +35,26 @@ fn beginning(
     }
 }
 
-/// Reads a file that is one document, of JSON or XML; says whether it is one.
+/// What follows the document that a file begins with.
+struct Rest {
+    /// The line on which it begins.
+    line: u64,
+    text: String,
+}
+
+impl Rest {
+    /// What stands behind the first `end` bytes, without what lies around its lines.
+    fn of(text: &str, end: usize) -> Option<Rest> {
+        let (document, rest) = text.split_at_checked(end)?;
+        if rest.trim().is_empty() {
+            return None;
+        }
+        let line = 1 + memchr::memchr_iter(b'\n', document.as_bytes()).count() as u64;
+        Some(Rest { line, text: Wrapping::of(rest).undone(rest.to_string()) })
+    }
+}
+
+/// Reads a file that begins with a document, of JSON or XML, and what follows that; says whether it is one.
 fn whole_document(
     source: &mut decode::Source<'_>,
     head: &str,
@@ -43,11 +63,21 @@ fn whole_document(
 ) -> bool {
     let (mut scanner, mut events) = (scan::Scanner::default(), Events::default());
     let (is_json, is_xml) = (json::recognise(head), xml::recognise(head));
+    let mut rest = None;
     if gpresult::recognise(head) {
-        beginning(source, found, |text, over, cut, found| gpresult::read(text, !over && !cut, found));
+        beginning(source, found, |text, over, cut, found| {
+            let end = text.find("</html>").map_or(text.len(), |end| end + "</html>".len());
+            // Of two reports, one behind the other, both are read.
+            let end = if text[end..].trim_start().starts_with('<') { text.len() } else { end };
+            gpresult::read(&text[..end], !over && !cut, found);
+            rest = Rest::of(text, end);
+        });
     } else if is_xml && head.contains("<Event ") {
         match source.first(DOCUMENT) {
-            Ok((text, false)) => xml::read(&text, true, found, &mut scanner, &mut events),
+            Ok((text, false)) => {
+                let end = xml::read(&text, found, &mut scanner, &mut events);
+                rest = Rest::of(&text, end);
+            }
             // The newest event may be the last one: a long export is read to its end, one event at a time.
             Ok((text, true)) => {
                 let long = xml::long_export(text, source, found, &mut scanner, &mut events);
@@ -59,23 +89,41 @@ fn whole_document(
         }
     } else if is_json || is_xml || prints::is_iis_config(head) {
         match source.whole(DOCUMENT) {
-            Ok(Some(text)) if is_json => json::read(&text, found, saved, &mut scanner),
-            Ok(Some(text)) if prints::is_iis_config(head) => {
-                prints::iis_config(&text, 1, found);
+            Ok(Some(text)) => {
+                let end = if is_json {
+                    json::read(&text, found, saved, &mut scanner)
+                } else if prints::is_iis_config(head) {
+                    prints::iis_config(&text, 1, found)
+                } else {
+                    xml::read(&text, found, &mut scanner, &mut events)
+                };
+                rest = Rest::of(&text, end);
             }
-            Ok(Some(text)) => xml::read(&text, true, found, &mut scanner, &mut events),
             Ok(None) => found.problem(None, LARGEST, "a larger one".into()),
             Err(error) => found.problem(None, READABLE, trouble(&error)),
         }
     } else {
         return false;
     }
-    scanner.finish(0, found);
+    let mut lines = 0;
+    if let Some(rest) = rest {
+        lines = rest.line + rest.text.lines().count() as u64 - 1;
+        let order = when::order(&rest.text);
+        let mut text = Text::new(&mut scanner, Copied::new(&mut events, order), found, saved);
+        text.block(&Block { line: rest.line, bytes: rest.text.as_bytes() });
+        text.finish(rest.text.ends_with('\n'));
+    }
+    scanner.finish(lines, found);
     events.finish(found);
     if source.cut() {
         found.problem(None, WHOLE, HALF.into());
     }
     true
+}
+
+/// Whether `line` is the last one of `head`, which may be cut.
+fn is_last(head: &str, line: &str) -> bool {
+    std::ptr::eq(line.as_bytes().as_ptr_range().end, head.as_bytes().as_ptr_range().end)
 }
 
 /// Reads one file to its end.
@@ -100,11 +148,13 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         || log::recognise(&head, source.is_whole()) && !head.lines().any(is_config_line);
     let wrapping = (!plain).then(|| Wrapping::of(&head));
     let head = wrapping.iter().fold(head, |head, wrapping| wrapping.undone(head));
-    // A client's log says nothing about the server: its name is all there is to know, however long it is.
+    // A client's log says nothing about the server: its name is all there is to know, however long it is. What somebody put
+    // below one may say more.
     let mut lines = head.lines().filter(|line| !line.trim().is_empty());
     if let Some(log) = lines.next().and_then(scan::client_log)
-        && lines.by_ref().take(2000).all(|line| !scan::is_header(line))
-        && !head.lines().any(is_config_line)
+        && lines.take(2000).all(|line| {
+            scan::client_log(line).is_some() || line.starts_with([' ', '\t']) || is_last(&head, line)
+        })
     {
         found.kind(Kind::ClientLog);
         return found.fact(Some(1), None, Statement::ClientLog { log: log.to_string() });
@@ -117,8 +167,8 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
     let columns = if only_log { None } else { exported::recognise(&head) };
     let order = when::order(&head);
     let mut blocks = decode::Blocks::new(source, wrapping);
-    if !plain && document::is_in(&head) {
-        blocks.together(DOCUMENT);
+    if !plain {
+        blocks.keep_documents();
     }
     let mut text = Text::new(&mut scanner, Copied::new(&mut events, order), found, saved);
     let result = if iis::recognise(&head) {
@@ -129,7 +179,7 @@ pub(super) fn read(inner: Box<dyn Read + '_>, found: &mut Found, saved: &mut Vec
         exported::read(&mut blocks, columns, &mut text)
     } else if only_log {
         text.scanner.only_changes = log::only_changes(&head);
-        log::read(&mut blocks, text.scanner)
+        log::read(&mut blocks, &mut text)
     } else {
         text.read(&mut blocks)
     };

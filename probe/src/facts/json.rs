@@ -31,40 +31,56 @@ pub(super) fn recognise(head: &str) -> bool {
         || names()
 }
 
-/// Reads a JSON document.
-pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>, scanner: &mut Scanner) {
-    let value: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) => return ill_formed(&error, text, 1, found),
+/// Reads a JSON document; how long it is: what follows on a line of its own is none.
+pub(super) fn read(text: &str, found: &mut Found, saved: &mut Vec<Report>, scanner: &mut Scanner) -> usize {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let first = values.next();
+    let size = values.byte_offset().min(text.len());
+    let rest = text[size..].trim_start_matches([' ', '\t', '\r']);
+    // A bracket too many is a fault of the document itself.
+    let follows = rest.starts_with('\n') && !rest.trim_start().starts_with(['}', ']', ',', ':', '"']);
+    let value = match first {
+        Some(Ok(value)) if follows => Ok(value),
+        _ => serde_json::from_str(text),
     };
-    let before = found.facts.len() + found.problems.len();
+    let (value, size) = match value {
+        Ok(value) if follows => (value, size),
+        Ok(value) => (value, text.len()),
+        Err(error) => {
+            ill_formed(&error, text, 1, found);
+            return text.len();
+        }
+    };
+    let (text, before) = (&text[..size], found.facts.len() + found.problems.len());
     take(value, text, 1, found, saved, scanner);
     if found.facts.len() + found.problems.len() == before && found.kind.is_none() {
         let expected =
             "a WSUS configuration, an object that a reader knows, a collection or a saved report as JSON";
         found.problem(None, expected, "JSON of another kind".into());
     }
+    size
 }
 
-/// Reads a JSON document with which `text` begins on line `first` of its file; how long it is, and none where nothing in
-/// it is known.
+/// Reads a JSON document with which `text` begins on line `first` of its file; how long it is or, where nothing in it is
+/// known, how much of `text` was looked at.
 pub(super) fn within(
     text: &str,
     first: u64,
     found: &mut Found,
     saved: &mut Vec<Report>,
     scanner: &mut Scanner,
-) -> Option<usize> {
+) -> Result<usize, usize> {
     let (facts, problems, reports) = (found.facts.len(), found.problems.len(), saved.len());
     let parts = found.parts.len();
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let size = match values.next()? {
-        Ok(value) => {
+    let (size, looked) = match values.next() {
+        None => return Err(text.len()),
+        Some(Ok(value)) => {
             let size = values.byte_offset();
             take(value, &text[..size], first, found, saved, scanner);
-            size
+            (size, size)
         }
-        Err(error) => {
+        Some(Err(error)) => {
             let own = |line: &&str| line.trim_start().starts_with(['{', '}', '[', ']', '"', ',']);
             let mut size = 0;
             for line in text.split_inclusive('\n').take_while(own) {
@@ -74,14 +90,15 @@ pub(super) fn within(
                 size += line.len();
             }
             ill_formed(&error, &text[..size], first, found);
-            size
+            let above = text.split_inclusive('\n').take(error.line()).map(str::len).sum();
+            (size, above)
         }
     };
     let known = (facts, reports, parts) != (found.facts.len(), saved.len(), found.parts.len());
     if !known {
         found.problems.truncate(problems);
     }
-    known.then_some(size)
+    if known { Ok(size) } else { Err(looked) }
 }
 
 /// States why a document that begins on line `first` cannot be parsed.

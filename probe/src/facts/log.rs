@@ -7,7 +7,10 @@ use memchr::{memchr, memchr_iter, memmem, memrchr};
 use regex::bytes::Regex;
 
 use super::decode::{Block, Blocks, LINE, decode_line};
+use super::json;
 use super::scan::{self, Scanner};
+use super::text::Text;
+use super::wrapping::is_prompt;
 
 /// The longest entry that is looked at, in bytes.
 const ENTRY: usize = 64 * 1024;
@@ -67,16 +70,30 @@ pub(super) fn only_changes(head: &str) -> bool {
 struct Hours {
     /// `2026-03-04 05:00`, as a number: the same form sorts as its time.
     last: u128,
+    /// The last line was empty, or the block begins.
+    apart: bool,
+    /// Where what is no part of the log began, while it goes on: its place in the block, and its line.
+    other: Option<(usize, u64)>,
+    /// What of the block is none: where it begins and ends, and its first line.
+    others: Vec<(usize, usize, u64)>,
 }
 
 impl Hours {
     fn take(&mut self, block: &Block<'_>, scanner: &mut Scanner) {
         let (mut line, mut at) = (block.line, 0);
         let bytes = block.bytes;
+        self.others.clear();
+        if let Some(other) = &mut self.other {
+            *other = (0, block.line);
+        }
         loop {
             if let Some(found) = bytes[at..].first_chunk::<16>()
                 && begins(found)
             {
+                if let Some((from, first)) = self.other.take() {
+                    self.others.push((from, at, first));
+                }
+                self.apart = false;
                 let now = u128::from_be_bytes(*found);
                 if now < self.last {
                     let above = self.last.to_be_bytes();
@@ -87,6 +104,13 @@ impl Hours {
                     );
                 }
                 self.last = now;
+            } else if self.other.is_none() {
+                let own = &bytes[at..line_end(bytes, at)];
+                let told = matches!(own, [b'{' | b'[' | b'P', ..] | [_, b':', b'\\', ..]);
+                if (told || self.apart) && is_other(own, self.apart) {
+                    self.other = Some((at, line));
+                }
+                self.apart = own.iter().all(u8::is_ascii_whitespace);
             }
             match memchr(b'\n', &bytes[at..]) {
                 Some(end) => at += end + 1,
@@ -94,7 +118,24 @@ impl Hours {
             }
             line += 1;
         }
+        if let Some((from, first)) = self.other {
+            self.others.push((from, bytes.len(), first));
+        }
     }
+}
+
+/// Whether a line begins something that is printed below a log: a prompt or JSON; `apart`, below an empty line, a list or
+/// another document too.
+fn is_other(line: &[u8], apart: bool) -> bool {
+    static LABEL: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\w[\w ()-]{0,60}:(?:\s|$)").expect("fixed pattern"));
+    let Some(first) = line.first().filter(|first| !first.is_ascii_whitespace()) else { return false };
+    let line = &line[..line.len().min(1000)];
+    let text = || decode_line(line);
+    let may = apart && (*first == b'<' || LABEL.is_match(line))
+        || json::recognise(&text())
+        || is_prompt(text().trim_end());
+    may && !Scanner::knows(&text())
 }
 
 /// A line that begins an entry: with a date, or with the placeholder of a published excerpt.
@@ -105,14 +146,21 @@ fn begins(line: &[u8]) -> bool {
     }
 }
 
-/// Reads a log to its end; returns how many lines it has.
-pub(super) fn read(blocks: &mut Blocks<'_>, scanner: &mut Scanner) -> io::Result<()> {
+/// Reads a log to its end; `text` reads what stands between its lines or below them.
+pub(super) fn read(blocks: &mut Blocks<'_>, text: &mut Text<'_>) -> io::Result<()> {
     let w3wp = memmem::Finder::new("w3wp.");
     let mut hours = Hours::default();
-    scanner.is_log = true;
+    text.scanner.is_log = true;
     while let Some(block) = blocks.next()? {
-        hours.take(&block, scanner);
-        block_of(&block, scanner, &w3wp);
+        hours.take(&block, text.scanner);
+        let (mut at, mut line) = (0, block.line);
+        for &(from, to, first) in &hours.others {
+            block_of(&Block { line, bytes: &block.bytes[at..from] }, text.scanner, &w3wp);
+            text.block(&Block { line: first, bytes: &block.bytes[from..to] });
+            line = first + memchr_iter(b'\n', &block.bytes[from..to]).count() as u64;
+            at = to;
+        }
+        block_of(&Block { line, bytes: &block.bytes[at..] }, text.scanner, &w3wp);
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub(super) fn read(blocks: &mut Blocks<'_>, text: &mut Text<'_>) -> io::Result<(
     while let Some(block) = blocks.next()? {
         let mut page = Page::new(block.line, block.bytes);
         lines(&mut page, None, text.scanner);
-        for (at, line) in (0..).zip(&page.lines) {
+        for (at, line) in page.lines.iter().enumerate() {
             if !page.claimed[at] && !line.trim().is_empty() {
                 rest.line(page.number(at) - block.line, line.as_bytes());
             }

@@ -40,7 +40,16 @@ pub(super) fn read(page: &mut Page, found: &mut Found) {
             }
             last = index;
         }
-        if direct || !values.is_empty() {
+        // What was cut off, or stands on the next line, is no direct access.
+        let below = page.lines[last + 1..].iter().any(|line| !line.trim().is_empty());
+        let ends = |line: &String| line.trim_end().ends_with(['.', '。']);
+        if values.first().is_some_and(|list| list.is_empty()) || direct && !below && !ends(&page.lines[last])
+        {
+            found.kind(Kind::WinHttp);
+            let line = line_number(page.number(last.min(at + 2)));
+            found.problem(line, "WinHTTP's proxy", "a line without it".into());
+            page.claim(at, last);
+        } else if direct || !values.is_empty() {
             let servers = values.first().map_or_else(Vec::new, |list| servers(list));
             let bypass = shown(values.get(1).unwrap_or(&""), 500);
             found.kind(Kind::WinHttp);
@@ -91,11 +100,11 @@ fn label_and_value(line: &str) -> Option<&str> {
     let at = line.find([':', '：'])?;
     let colon = line[at..].chars().next()?.len_utf8();
     let value = &line[at + colon..];
-    let value = value.strip_prefix([' ', '\t', '\u{a0}']).or((colon > 1).then_some(value))?;
+    let whole = colon > 1 || value.is_empty();
+    let value = value.strip_prefix([' ', '\t', '\u{a0}']).or(whole.then_some(value))?;
     Some(value.trim())
 }
 
-/// `proxy:8080`, or `http=a:1;https=b:2`.
 /// What `netsh winhttp` writes into the registry (the value WinHttpSettings): servers and bypass list; none for what has
 /// another form. Numbers are little-endian: a version, a counter, whether there is a proxy (3) or not (1), and each text
 /// behind its length. The layout is not published.
@@ -120,6 +129,7 @@ pub(super) fn settings(bytes: &[u8]) -> Option<(Vec<(String, String)>, String)> 
     told.then(|| (servers(proxy), shown(bypass, 500)))
 }
 
+/// `proxy:8080`, or `http=a:1;https=b:2`.
 fn servers(list: &str) -> Vec<(String, String)> {
     list.split([';', ' '])
         .filter(|part| !part.is_empty())

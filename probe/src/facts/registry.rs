@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::decode::LONG;
 use super::list::{Item, Page};
-use super::suites::{NAME, NAMES, too_long};
+use super::suites::{self, NAME, NAMES, too_long};
 use super::{Found, Kind, RegistryValue, Statement, line_number, netsh, shown};
 
 /// The longest key.
@@ -138,6 +138,13 @@ fn state(line: u64, key: &str, name: &str, raw: Raw, over: bool, found: &mut Fou
     }
     let line = line_number(line);
     let name = shown(name, NAME);
+    // A mail program breaks a line behind a comma, too.
+    let cut = name.eq_ignore_ascii_case("Functions")
+        && matches!(&raw, Raw::Text(text)
+            if text.contains('\n') || suites::is_broken(&text.split(',').collect::<Vec<_>>()));
+    if cut && !over {
+        return suites::broken(line, found);
+    }
     let (value, size) = match raw {
         Raw::Number(value) => (RegistryValue::Number { value }, 0),
         Raw::Text(text) => {

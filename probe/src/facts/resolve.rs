@@ -23,6 +23,9 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
     tables(page, &mut records);
     lists(page, items, &mut records);
     records.sort_by_key(|record: &Record| record.at);
+    // What the text ends with is an alias, or a record without what it holds: more of the answer may have stood below.
+    let open = records.last().is_some_and(|record| !matches!(record.value, Value::Other))
+        && is_end(&page.lines[records.last().map_or(0, |record| record.at) + 1..]);
     let mut asked: Vec<Asked> = Vec::new();
     for Record { at, name, value } in records {
         let known = asked.iter().rposition(|asked| {
@@ -52,7 +55,13 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
             _ => {}
         }
     }
-    for Asked { line, name, aliases, addresses } in asked {
+    let last = asked.len().saturating_sub(1);
+    for (index, Asked { line, name, aliases, addresses }) in asked.into_iter().enumerate() {
+        if index == last && open && addresses.is_empty() {
+            found.kind(Kind::NameLookup);
+            found.problem(line, "the whole answer", "one that ends within a record".into());
+            continue;
+        }
         // Where the chain goes on is not known, and so is not whether it ends in an address.
         if addresses.is_empty() && aliases.iter().any(|alias| is_cut(alias)) {
             found.kind(Kind::NameLookup);
@@ -74,6 +83,16 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
     errors(page, found);
 }
 
+/// Whether lines are nothing but what may stand in a record, the last one cut perhaps.
+fn is_end(lines: &[String]) -> bool {
+    const NAMES: [&str; 8] =
+        ["Name", "QueryType", "TTL", "Section", "IP4Address", "IP6Address", "IPAddress", "NameHost"];
+    lines.iter().all(|line| {
+        let name = line.split(':').next().unwrap_or_default().trim();
+        NAMES.iter().any(|known| known.starts_with(name))
+    })
+}
+
 /// What a table's width has left of a name: it ends in dots, or at a dot where the rest is on the next line.
 fn is_cut(alias: &str) -> bool {
     alias.ends_with(['.', '\u{2026}'])
@@ -89,6 +108,9 @@ fn is_cut_from(alias: &str, name: &str) -> bool {
 enum Value {
     Address(IpAddr),
     Alias(String),
+    /// What the record holds does not stand there.
+    Missing,
+    /// Of a kind that holds neither.
     Other,
 }
 
@@ -101,7 +123,7 @@ struct Record {
 fn value_of(text: &str) -> Value {
     match text.parse::<IpAddr>() {
         Ok(address) => Value::Address(address),
-        Err(_) if text.is_empty() => Value::Other,
+        Err(_) if text.is_empty() => Value::Missing,
         Err(_) => Value::Alias(text.to_string()),
     }
 }
@@ -146,7 +168,7 @@ fn lists(page: &mut Page, items: &[Item], records: &mut Vec<Record>) {
         };
         let later =
             items[index + 1..].iter().take(16).take_while(same).take_while(|item| item.name != "Name");
-        let mut value = Value::Other;
+        let mut value = if kind.value == "SOA" { Value::Other } else { Value::Missing };
         for item in later {
             let fits = matches!(item.name.as_str(), "IP4Address" | "IP6Address" | "IPAddress" | "NameHost");
             if fits {

@@ -1,6 +1,6 @@
 //! Lists of cipher suites: what `Get-TlsCipherSuite` prints, and what stands in the policy's editor.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -8,6 +8,7 @@ use regex::Regex;
 use super::decode::LONG;
 use super::list::{Item, Page};
 use super::{Found, Kind, Statement, line_number, shown};
+use crate::codec::tls::SUITES;
 
 /// The most names that are kept of one list.
 pub(super) const NAMES: usize = 2000;
@@ -32,6 +33,37 @@ pub(super) fn is_curve(word: &str) -> bool {
         .expect("fixed pattern")
     });
     word.len() <= 20 && CURVE.is_match(word)
+}
+
+/// How many characters a policy's list has where its editor may have cut it.
+const EDITED: usize = 1000;
+
+/// Whether nothing but the rest of a name is missing: a name of a suite begins with it, and none is it.
+fn is_cut(name: &str) -> bool {
+    /// Every name that is known, and those that say a curve.
+    static WHOLE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let ends = ["", "_P256", "_P384", "_P521"];
+        SUITES.iter().flat_map(|suite| ends.map(|end| format!("{}{end}", suite.name))).collect()
+    });
+    if name.ends_with("...") || name.ends_with('\u{2026}') {
+        return true;
+    }
+    let name = name.to_ascii_uppercase();
+    let next = WHOLE.range(name.clone()..).next();
+    !name.is_empty() && next.is_some_and(|next| next.len() > name.len() && next.starts_with(&name))
+}
+
+/// Whether a list was cut or broken on its way: one of its names is not whole. Where the policy's editor cuts, the last
+/// one stands so in the policy itself.
+pub(super) fn is_broken(names: &[impl AsRef<str>]) -> bool {
+    let size: usize = names.iter().map(|name| name.as_ref().len() + 1).sum();
+    let own = usize::from(size > EDITED);
+    names.iter().rev().skip(own).any(|name| is_cut(name.as_ref().trim_matches([' ', '\t'])))
+}
+
+/// Reports a list with a name that is not whole.
+pub(super) fn broken(line: Option<u32>, found: &mut Found) {
+    found.problem(line, "the whole list of cipher suites", "one with a name that is cut in two".into());
 }
 
 /// What separates the words of a list, whatever else stands between them.
@@ -240,9 +272,16 @@ impl Suites {
                 found.kind(Kind::GroupPolicy);
                 let line = line_number(number);
                 let (suites, size) = names(&text, over, line, found);
+                page.claim(at, last);
+                at = last + 1;
+                if is_broken(&suites) {
+                    broken(line, found);
+                    continue;
+                }
                 let characters = characters(&text);
                 let (policy, state) = (String::new(), String::new());
                 found.list(line, size, Statement::CipherOrder { policy, suites, characters, state });
+                continue;
             }
             page.claim(at, last);
             at = last + 1;

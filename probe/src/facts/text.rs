@@ -5,13 +5,14 @@ use std::io;
 
 use super::copied::Copied;
 use super::decode::{Block, Blocks, decode_line};
+use super::document::Patience;
 use super::iis::Answers;
 use super::list::{self, Page};
 use super::prints::Prints;
 use super::registry::Registry;
 use super::scan::{self, Scanner};
 use super::suites::Suites;
-use super::{Found, config, document, manager, netsh, nettest, powershell, resolve, server};
+use super::{Found, config, document, line_number, manager, netsh, nettest, powershell, resolve, server};
 use crate::report::Report;
 
 /// Reads what people paste, a block of lines at a time.
@@ -24,6 +25,8 @@ pub(super) struct Text<'a> {
     suites: Suites,
     prints: Prints,
     answers: Answers,
+    /// For what begins as a document and is none.
+    patience: Patience,
     /// How many pairs of lines were looked at together.
     pairs: usize,
 }
@@ -35,8 +38,19 @@ impl<'a> Text<'a> {
         found: &'a mut Found,
         saved: &'a mut Vec<Report>,
     ) -> Self {
-        let (registry, suites, prints) = Default::default();
-        Text { scanner, events, found, saved, registry, suites, prints, answers: Answers::of_iis(), pairs: 0 }
+        let (registry, suites, prints, patience) = Default::default();
+        Text {
+            scanner,
+            events,
+            found,
+            saved,
+            registry,
+            suites,
+            prints,
+            answers: Answers::of_iis(),
+            patience,
+            pairs: 0,
+        }
     }
 
     /// Reads a text to its end.
@@ -64,15 +78,41 @@ impl<'a> Text<'a> {
         let text = decode_line(block.bytes);
         let (mut from, mut line) = (0, block.line);
         let mut documents = document::Search::new(&text);
+        // What an event quotes is not what its server printed.
+        let quoted = match documents.next() {
+            Some(first) => {
+                documents.back_to(first);
+                let page = Page::new(block.line, block.bytes);
+                let lines = |(from, to)| page.number(from)..=page.number(to);
+                self.events.quoted(&page).into_iter().map(lines).collect()
+            }
+            None => Vec::new(),
+        };
         while let Some(at) = documents.next() {
             let begins = line + newlines(&text[from..at]);
+            if quoted.iter().any(|lines| lines.contains(&begins)) {
+                continue;
+            }
+            if !self.patience.lasts() {
+                if self.patience.is_told() {
+                    let more = "more of them, which were not looked at".into();
+                    self.found.problem(line_number(begins), document::FEW, more);
+                }
+                break;
+            }
             let (before, kind) = (self.found.facts.len(), self.found.kind.take());
             let (found, saved, events) = (&mut *self.found, &mut *self.saved, &mut *self.events.events);
             let taken = document::read(&text[at..], begins, found, saved, self.scanner, events);
             // What stands above comes first, and is read as one where it turns out to be no document.
             let own = self.found.facts.split_off(before);
             let own_kind = std::mem::replace(&mut self.found.kind, kind);
-            let Some(size) = taken else { continue };
+            let size = match taken {
+                Ok(size) => size,
+                Err(looked) => {
+                    self.patience.lose(looked);
+                    continue;
+                }
+            };
             self.page(&Block { line, bytes: text[from..at].as_bytes() });
             self.found.facts.extend(own);
             self.found.kind = self.found.kind.or(own_kind);
@@ -92,12 +132,14 @@ impl<'a> Text<'a> {
         }
         let Text { scanner, events, found, registry, suites, prints, answers, pairs, .. } = self;
         let mut page = Page::new(block.line, block.bytes);
-        let items = list::items(&page);
+        let mut items = list::items(&page);
         registry.read(&mut page, found);
         super::registry::objects(&mut page, &items, found);
         suites.read(&mut page, &items, found);
         // What an event quotes is not what its server printed.
+        let quoted = events.quoted(&page);
         events.read(&mut page, &items, scanner);
+        items.retain(|item| !quoted.iter().any(|&(from, to)| (from..=to).contains(&item.at)));
         // An error first: the empty properties that follow it say nothing more.
         powershell::read(&mut page, found);
         config::read(&mut page, &items, found);

@@ -124,25 +124,30 @@ fn is_fence(line: &str) -> bool {
     })
 }
 
+/// How often a line may be quoted.
+const QUOTED: usize = 32;
+
 /// A line without the marks that mail programs put before what they quote.
 fn unquoted(line: &str) -> &str {
-    let rest = line.trim_start_matches('>');
-    // A window may begin a row with a log's own, between the parts of an entry's end.
-    let own = rest.strip_prefix('<').is_some_and(|part| {
-        part.starts_with(|c: char| c.is_ascii_digit())
-            || part.starts_with("time=")
-            || part.starts_with("thread=")
-    });
-    match line.len() - rest.len() {
-        0 => line,
-        1 if own => line,
-        // `> > Name : value` is quoted twice; more than a few are no marks.
-        1..=4 => {
-            let rest = rest.strip_prefix([' ', NO_BREAK]).unwrap_or(rest);
-            if rest.starts_with('>') { unquoted(rest) } else { rest }
+    let mut line = line;
+    // `> > Name : value` is quoted twice.
+    for _ in 0..QUOTED {
+        let rest = line.trim_start_matches('>');
+        let marks = line.len() - rest.len();
+        // A window may begin a row with a log's own, between the parts of an entry's end.
+        let own = marks == 1
+            && rest.strip_prefix('<').is_some_and(|part| {
+                part.starts_with(|c: char| c.is_ascii_digit())
+                    || part.starts_with("time=")
+                    || part.starts_with("thread=")
+            });
+        // More than a few in a row are no marks.
+        if own || !(1..=4).contains(&marks) {
+            break;
         }
-        _ => line,
+        line = rest.strip_prefix([' ', NO_BREAK]).unwrap_or(rest);
     }
+    line
 }
 
 /// What stands behind the prompt of PowerShell or of the command interpreter that a line begins with.
@@ -187,6 +192,13 @@ mod tests {
         {
             assert_eq!(undone(as_it_is), as_it_is);
         }
+    }
+
+    #[test]
+    fn a_line_of_nothing_but_marks_is_no_depth() {
+        let marks = "> ".repeat(20_000);
+        assert_eq!(unquoted(&marks).len(), marks.len() - 2 * QUOTED);
+        assert_eq!(unquoted(&format!("{}a", "> ".repeat(QUOTED))), "a");
     }
 
     #[test]

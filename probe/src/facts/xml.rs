@@ -51,42 +51,44 @@ struct Open {
     children: bool,
 }
 
-/// Reads an XML document; `whole` where it is all of it.
-pub(super) fn read(text: &str, whole: bool, found: &mut Found, scanner: &mut Scanner, log: &mut Events) {
+/// Reads an XML document, or what of one there is at least; how long it is: what follows is none.
+pub(super) fn read(text: &str, found: &mut Found, scanner: &mut Scanner, log: &mut Events) -> usize {
     let before = found.facts.len() + found.problems.len();
-    let (_, known) = take(text, 1, whole, found, scanner, log);
+    let (size, known, broken) = take(text, 1, found, scanner, log);
     if found.facts.len() + found.problems.len() == before && !known {
         let expected = "a WSUS configuration, events or gpresult's report as XML";
         found.problem(None, expected, "XML of another kind".into());
     }
+    // Where a damaged one ends is not known.
+    if broken { text.len() } else { size }
 }
 
-/// Reads a document, or one event behind the other, with which `text` begins on line `first` of its file; how long it is,
-/// and none where nothing in it is known.
+/// Reads a document, or one event behind the other, with which `text` begins on line `first` of its file; how long it is
+/// or, where nothing in it is known, how much of `text` was looked at.
 pub(super) fn within(
     text: &str,
     first: u64,
     found: &mut Found,
     scanner: &mut Scanner,
     log: &mut Events,
-) -> Option<usize> {
+) -> Result<usize, usize> {
     let (before, problems) = (found.facts.len(), found.problems.len());
-    let (size, known) = take(text, first, true, found, scanner, log);
+    let (size, known, _) = take(text, first, found, scanner, log);
     if found.facts.len() == before && !known {
         found.problems.truncate(problems);
-        return None;
+        return Err(size);
     }
-    Some(size)
+    Ok(size)
 }
 
+/// How long a document is, whether it is of a kind that is known, and whether it is damaged.
 fn take(
     text: &str,
     first: u64,
-    whole: bool,
     found: &mut Found,
     scanner: &mut Scanner,
     log: &mut Events,
-) -> (usize, bool) {
+) -> (usize, bool, bool) {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
     let mut place = Place { text, at: 0, line: first };
@@ -96,15 +98,15 @@ fn take(
     let mut event: Option<Entry> = None;
     let mut objects = Objects::default();
     let mut report = Report::default();
-    let (mut clixml, mut events) = (false, false);
+    let (mut clixml, mut events, mut broken) = (false, false, false);
     loop {
         let line = place.line(reader.buffer_position());
         let next = match reader.read_event() {
             Ok(next) => next,
-            Err(_) if !whole => break,
             Err(error) => {
                 let line = place.line(reader.error_position());
                 size = place.at + tags(&text[place.at..]);
+                broken = true;
                 found.problem(line_number(line), "well-formed XML", shown(&error.to_string(), 200));
                 break;
             }
@@ -114,6 +116,7 @@ fn take(
                 if stack.len() >= DEPTH {
                     found.problem(line_number(line), "XML that is at most 200 deep", "a deeper one".into());
                     size = place.at + tags(&text[place.at..]);
+                    broken = true;
                     break;
                 }
                 if let Some(parent) = stack.last_mut() {
@@ -184,7 +187,7 @@ fn take(
                 }
             }
             Event::Eof => {
-                if !stack.is_empty() && whole {
+                if !stack.is_empty() {
                     found.problem(
                         line_number(line),
                         "well-formed XML",
@@ -203,7 +206,7 @@ fn take(
     if events {
         found.kind(Kind::Events);
     }
-    (size, known)
+    (size, known, broken)
 }
 
 /// How many bytes of `text` are the rest of a line and lines that begin with a tag.
