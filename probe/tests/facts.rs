@@ -275,7 +275,7 @@ fn an_answer_that_was_cut_has_not_no_address() {
         });
         answers.collect::<Vec<_>>()
     };
-    for end in 0..=record.len() {
+    for end in 2..=record.len() {
         let given = format!("{table}{}", &record[..end]);
         assert_eq!(answers(&given), [], "{end}");
         assert_eq!(text(&*given).problems.len(), 1, "{end} {:?}", text(&*given).problems);

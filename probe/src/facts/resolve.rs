@@ -23,9 +23,18 @@ pub(super) fn read(page: &mut Page, items: &[Item], found: &mut Found) {
     tables(page, &mut records);
     lists(page, items, &mut records);
     records.sort_by_key(|record: &Record| record.at);
-    // What the text ends with is an alias, or a record without what it holds: more of the answer may have stood below.
-    let open = records.last().is_some_and(|record| !matches!(record.value, Value::Other))
-        && is_end(&page.lines[records.last().map_or(0, |record| record.at) + 1..]);
+    // The text ends within a record, whose address may have stood below.
+    let open = records.last().is_some_and(|record| {
+        let below = &page.lines[record.at + 1..];
+        let another =
+            below.iter().skip_while(|line| !line.trim().is_empty()).any(|line| !line.trim().is_empty());
+        is_end(below)
+            && match record.value {
+                Value::Missing => true,
+                Value::Alias(_) => another,
+                Value::Address(_) | Value::Other => false,
+            }
+    });
     let mut asked: Vec<Asked> = Vec::new();
     for Record { at, name, value } in records {
         let known = asked.iter().rposition(|asked| {
