@@ -6,7 +6,7 @@ use std::sync::{LazyLock, OnceLock};
 use regex::{Regex, RegexSet};
 
 /// The names of a password as Windows and people write them.
-const PASSWORD: &str = r"(?:pass(?:word|wort|wd|phrase)|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|wachtwoord|l(?:\u00f6|o)senord|has(?:\u0142|l)o|\u043f\u0430\u0440\u043e\u043b\u044c|\u30d1\u30b9\u30ef\u30fc\u30c9|\u5bc6\u7801|pwd|\bpw)";
+const PASSWORD: &str = r"(?:pass(?:word|wort|wd|phrase)|kennwort|mot de passe|contrase(?:\u00f1|n)a|senha|wachtwoord|l(?:\u00f6|o)senord|has(?:\u0142|l)o|\u043f\u0430\u0440\u043e\u043b\u044c|\u30d1\u30b9\u30ef\u30fc\u30c9|\u5bc6\u7801|pwd|\bpw|\bpass\b)";
 /// The names of secrets that the configuration and SUSDB hold.
 const STORED: &str = "(?:ProxyPassword|EncryptionKey)";
 /// The program `net`.
@@ -138,10 +138,22 @@ static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
         ),
         place(PASSWORD, r#"["']?[ \t\u00a0]*[:=\uff1a][ \t\u00a0]*"#, Value::Word, Some(FLAG)),
         place(PASSWORD, r#"["']?>"#, Value::Element, Some(FLAG)),
+        place(PASSWORD, r"</t[dh]>[ \t\u00a0]*<td[^<>]{0,100}>", Value::Element, Some(FLAG)),
+        place(PASSWORD, r"(?:\t+|[ \t\u00a0]+REG_\w+[ \t\u00a0]+)", Value::Word, Some(FLAG)),
+        // A cell of a table in Markdown, to the line that ends it.
+        place(PASSWORD, r"[ \t\u00a0]*\|[ \t\u00a0]*", Value::Of(r"[^\s|][^|\r\n]*\|"), Some(FLAG)),
+        place(r"\bbearer", r"[ \t\u00a0]+", Value::Of("[A-Za-z0-9._~+/=-]{8,}"), None),
+        place(
+            "(?:access_token|validationKey|decryptionKey)",
+            r#"["']?[ \t\u00a0]*[:=][ \t\u00a0]*"#,
+            Value::Word,
+            None,
+        ),
         place(PASSWORD, r"[ \t\u00a0]+(?:is|ist|est)[ \t\u00a0]+", Value::Word, Some(SAID)),
         place("authorization", r#"["'\]]*[ \t\u00a0]*[:=][ \t\u00a0]*"#, Value::Line, None),
-        place("cookie", r"[ \t\u00a0]*:[ \t\u00a0]*", Value::Line, None),
-        place("://", "", Value::Of(r"[^/\\\s@]+@"), None),
+        place("cookie", r#"["']?[ \t\u00a0]*:[ \t\u00a0]*"#, Value::Line, None),
+        // A password may hold the sign that ends it.
+        place("://", "", Value::Of(r"[^/\\\s?#]+@"), None),
         place("", "", Value::Of(r#"\b[^\s:@/"'(=]{1,100}:[^\s:@/"']{1,300}@"#), None),
     ]
 });

@@ -155,7 +155,7 @@ pub(super) fn weighed_since(seen: &Seen, mut found: Finding, since: Option<Times
                     return found;
                 }
                 found.says.push_str(&format!(
-                    " The last run on record failed{}, which says little of today.",
+                    " The last run on record failed{}, which says little of today (--at TIME judges as of then).",
                     when(last.fact)
                 ));
                 return found.possible();
