@@ -233,6 +233,14 @@ fn lines_of_iis_log_are_known_without_their_heading() {
     let heading = "#Fields: date time cs-uri-stem sc-substatus sc-status\n";
     let row = "2026-03-05 01:00:42 /ServerSyncWebService/x.asmx 24 500\n";
     assert_eq!(answers(&given(format!("PS C:\\> gc u_ex.log\n{heading}{row}"))), expected(3)[..1]);
+    // What stands at its head beside that is no other part of the server.
+    let software = "#Software: Microsoft Internet Information Services 10.0\n";
+    let elsewhere = |text: String| {
+        let facts = given(text).facts;
+        facts.iter().any(|fact| matches!(fact.statement, Statement::Elsewhere { .. }))
+    };
+    assert!(!elsewhere(format!("PS C:\\> gc u_ex.log\n{software}{heading}{row}")));
+    assert!(elsewhere(format!("PS C:\\> gc u_ex.log -Head 1\n{software}")));
     // Without it, other columns are not known: another one among them, or none that is a status.
     for other in [row.to_string(), tail.replace(" 50 601", " 50 601 77").replace(" 5 12", " 5 12 77")] {
         assert_eq!(answers(&given(other.clone())), [], "{other}");

@@ -128,8 +128,10 @@ impl Answers {
     pub(super) fn page(&mut self, page: &mut Page, found: &mut Found) {
         static BEGIN: LazyLock<Regex> =
             LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S").expect("fixed pattern"));
+        let mut read = false;
         for at in 0..page.lines.len() {
             let line = &page.lines[at];
+            read |= is_refusal(line);
             let heading = line.starts_with("#Fields: date time ")
                 && line.contains(" cs-uri-stem ")
                 && line.contains(" sc-status");
@@ -138,6 +140,15 @@ impl Answers {
             if !page.claimed[at] && (heading || line.starts_with(|c: char| c.is_ascii_digit()) && row()) {
                 found.kind(Kind::WebLog);
                 self.line(page.number(at), line.as_bytes());
+                page.claim(at, at);
+                read = true;
+            }
+        }
+        // What else stands at such a log's head says nothing beside its lines.
+        let comment =
+            |line: &str| ["#Software: ", "#Version: ", "#Date: "].iter().any(|begin| line.starts_with(begin));
+        for at in (0..page.lines.len()).filter(|_| read) {
+            if !page.claimed[at] && comment(&page.lines[at]) {
                 page.claim(at, at);
             }
         }
