@@ -49,7 +49,7 @@ pub(crate) use bypass::bypasses;
 pub use client::OwnClient;
 pub(crate) use decode::decode_line;
 pub(crate) use event::happening;
-pub use order::{Order, Times};
+pub use order::{Order, Successes, Times};
 pub(crate) use secret::hide;
 pub use servers::{Server, Servers};
 pub use statement::*;

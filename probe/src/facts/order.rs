@@ -1,8 +1,10 @@
 //! Which of two facts came first, as far as that can be told.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Fact, Statement};
+use super::{Fact, FactView, Statement};
 
 /// The farthest that a local time of a zone that is not told can be from UTC.
 const ZONE: SignedDuration = SignedDuration::from_hours(14);
@@ -23,34 +25,39 @@ pub enum Order {
 /// The times of facts: what can be compared with what.
 #[derive(Clone, Debug)]
 pub struct Times<'a> {
-    /// The set-backs of a file's clock. In such a file the lines tell the order, and a time above one of them may be too
-    /// late by all that the clock went back.
-    jumps: Vec<(&'a str, Option<u32>, SignedDuration)>,
+    /// The set-backs of a file's clock, each with its line. In such a file the lines tell the order, and a time above one of
+    /// them may be too late by all that the clock went back.
+    jumps: HashMap<&'a str, Vec<(Option<u32>, SignedDuration)>>,
     /// Logs of the service, whose lines are in order. What a console printed may begin with the newest.
-    logs: Vec<&'a str>,
+    logs: HashSet<&'a str>,
 }
 
 impl<'a> Times<'a> {
     /// What `facts` tell of their clocks.
     pub fn new(facts: &'a [Fact]) -> Self {
-        let jumps = facts.iter().filter_map(|fact| match &fact.statement {
-            Statement::ClockJump { from } => {
-                let back = fact.time.map_or(SignedDuration::ZERO, |to| from.duration_since(to));
-                Some((fact.source.file.as_str(), fact.source.line, back))
+        let mut times = Times { jumps: HashMap::new(), logs: HashSet::new() };
+        for fact in facts {
+            let file = fact.source.file.as_str();
+            match &fact.statement {
+                Statement::ClockJump { from } => {
+                    let back = fact.time.map_or(SignedDuration::ZERO, |to| from.duration_since(to));
+                    times.jumps.entry(file).or_default().push((fact.source.line, back));
+                }
+                Statement::Log { .. } => {
+                    times.logs.insert(file);
+                }
+                _ => {}
             }
-            _ => None,
-        });
-        let logs = facts.iter().filter(|fact| matches!(fact.statement, Statement::Log { .. }));
-        Times { jumps: jumps.collect(), logs: logs.map(|fact| fact.source.file.as_str()).collect() }
+        }
+        times
     }
 
     /// How far the clock of a fact's file was set back below it.
     fn set_back(&self, fact: &Fact) -> SignedDuration {
-        let below = self.jumps.iter().filter(|(file, line, _)| {
-            // Without a line every one of them may lie below.
-            *file == fact.source.file && line.zip(fact.source.line).is_none_or(|(jump, at)| at < jump)
-        });
-        below.map(|(.., back)| *back).fold(SignedDuration::ZERO, |all, back| all.saturating_add(back))
+        let jumps = self.jumps.get(fact.source.file.as_str()).into_iter().flatten();
+        // Without a line every one of them may lie below.
+        let below = jumps.filter(|(line, _)| line.zip(fact.source.line).is_none_or(|(jump, at)| at < jump));
+        below.map(|(_, back)| *back).fold(SignedDuration::ZERO, |all, back| all.saturating_add(back))
     }
 
     /// The earliest and the latest that a fact with this time can be.
@@ -70,10 +77,10 @@ impl<'a> Times<'a> {
             _ => Order::Unsure,
         };
         let (Some(time), Some(than)) = (one.time, other.time) else {
-            let is_log = self.logs.contains(&one.source.file.as_str());
+            let is_log = self.logs.contains(one.source.file.as_str());
             return if is_log { by_line() } else { Order::Unsure };
         };
-        if same_file && (time == than || self.jumps.iter().any(|(file, ..)| *file == one.source.file)) {
+        if same_file && (time == than || self.jumps.contains_key(one.source.file.as_str())) {
             return by_line();
         }
         if same_file {
@@ -88,6 +95,51 @@ impl<'a> Times<'a> {
             Some(time) => apart(self.span(fact, time), (moment, moment)),
             None => Order::Unsure,
         }
+    }
+}
+
+/// The successes of synchronization, for asking of many facts whether one came later.
+#[derive(Clone, Debug)]
+pub struct Successes<'a> {
+    times: Times<'a>,
+    /// By file.
+    runs: HashMap<&'a str, Vec<&'a Fact>>,
+    /// The two files whose successes are surely the latest: since when, and which.
+    latest: Vec<(Timestamp, &'a str)>,
+}
+
+impl<'a> Successes<'a> {
+    /// Those among `facts`.
+    pub fn new(facts: &'a [Fact]) -> Self {
+        let times = Times::new(facts);
+        let mut runs: HashMap<&str, Vec<&Fact>> = HashMap::new();
+        let mut latest: HashMap<&str, Timestamp> = HashMap::new();
+        for run in FactView::new(facts).runs().filter(|run| run.succeeded) {
+            let file = run.fact.source.file.as_str();
+            runs.entry(file).or_default().push(run.fact);
+            if let Some(time) = run.fact.time {
+                let since = times.span(run.fact, time).0;
+                let known = latest.entry(file).or_insert(since);
+                *known = since.max(*known);
+            }
+        }
+        let mut latest: Vec<(Timestamp, &str)> =
+            latest.into_iter().map(|(file, since)| (since, file)).collect();
+        latest.sort_unstable_by(|one, other| other.cmp(one));
+        latest.truncate(2);
+        Successes { times, runs, latest }
+    }
+
+    /// Whether one came after what a fact tells: by time, or further down in the same file.
+    pub fn after(&self, fact: &Fact) -> bool {
+        let file = fact.source.file.as_str();
+        let until = fact.time.map(|time| self.times.span(fact, time).1);
+        let elsewhere = self.latest.iter().find(|(_, other)| *other != file);
+        if elsewhere.zip(until).is_some_and(|((since, _), until)| *since > until) {
+            return true;
+        }
+        let here = self.runs.get(file).into_iter().flatten();
+        here.into_iter().any(|run| self.times.order(run, fact) == Order::After)
     }
 }
 
@@ -211,5 +263,45 @@ mod tests {
         assert_eq!(times.order(&installed("2026-06-13T00:00:00Z", None), &failed), Order::Before);
         assert_eq!(times.order(&installed("2026-06-15T00:00:00Z", Some("UTC")), &failed), Order::Unsure);
         assert_eq!(times.order(&installed("2026-06-14T00:00:00Z", Some("UTC")), &failed), Order::Before);
+    }
+
+    #[test]
+    fn a_success_is_found_as_if_each_had_been_compared() {
+        let done = || Statement::LogSync {
+            event: crate::facts::SyncEvent::Succeeded,
+            reason: String::new(),
+            process: String::new(),
+        };
+        let mut facts = Vec::new();
+        for (file, zone) in [("a", Some("UTC")), ("b", None), ("c", Some("UTC"))] {
+            for (line, time) in [(2, "2026-06-15T12:00:00Z"), (4, "2026-06-15T20:00:00Z"), (6, "")] {
+                let mut run = fact(file, line, time, zone);
+                run.statement = done();
+                facts.push(run);
+            }
+        }
+        let mut jump = fact("c", 3, "2026-06-15T09:00:00Z", Some("UTC"));
+        jump.statement = Statement::ClockJump { from: "2026-06-15T18:00:00Z".parse().unwrap() };
+        facts.push(jump);
+        let mut log = fact("a", 1, "", None);
+        log.statement = Statement::Log { lines: 9, startup: None, schannel: false };
+        facts.push(log);
+        let (successes, times) = (Successes::new(&facts), Times::new(&facts));
+        let mut seen = [false, false];
+        for file in ["a", "b", "c", "d"] {
+            for line in 1..8 {
+                for time in ["", "2026-06-14T01:00:00Z", "2026-06-15T11:00:00Z", "2026-06-15T21:00:00Z"] {
+                    for zone in [None, Some("UTC")] {
+                        let one = fact(file, line, time, zone);
+                        let runs =
+                            facts.iter().filter(|fact| matches!(fact.statement, Statement::LogSync { .. }));
+                        let expected = runs.into_iter().any(|run| times.order(run, &one) == Order::After);
+                        assert_eq!(successes.after(&one), expected, "{file} {line} {time} {zone:?}");
+                        seen[usize::from(expected)] = true;
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, [true, true]);
     }
 }

@@ -1,6 +1,8 @@
 //! Facts as rules ask for them.
 
-use super::{Fact, LoggedFailure, Order, Phase, RegistryValue, Statement, SyncEvent, SyncResult, Times};
+use super::{
+    Fact, LoggedFailure, Order, Phase, RegistryValue, Statement, Successes, SyncEvent, SyncResult, Times,
+};
 
 /// A look at facts by what they state. Where facts contradict one another the last one is answered.
 #[derive(Clone, Copy, Debug)]
@@ -160,8 +162,7 @@ impl<'a> FactView<'a> {
 
     /// Whether a synchronization succeeded after what a fact tells: by time, or further down in the same file.
     pub fn succeeded_after(&self, fact: &Fact) -> bool {
-        let times = Times::new(self.facts);
-        self.runs().any(|run| run.succeeded && times.order(run.fact, fact) == Order::After)
+        Successes::new(self.facts).after(fact)
     }
 
     /// Whether the server's own check said later than a fact that synchronization works (event 10020).

@@ -193,7 +193,7 @@ fn endpoint(seen: &Seen, given: &mut Given) {
         }
         let state =
             walked(seen.needed().filter(|p| p.info.role == PathRole::Source && p.info.target.host == host));
-        if !by_configuration && configured.is_none() && facts.succeeded_after(fact) {
+        if !by_configuration && configured.is_none() && seen.succeeded_after(fact) {
             found.says.push_str(" A later synchronization succeeded, so that may be from before a repair.");
             given.add(found.possible().role(Role::Note).severity(Severity::Info));
             continue;

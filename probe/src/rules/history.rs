@@ -131,7 +131,7 @@ fn elsewhere(seen: &Seen, given: &mut Given) {
             continue;
         }
         // A run that succeeded since is the answer.
-        if seen.facts.succeeded_after(fact) {
+        if seen.succeeded_after(fact) {
             continue;
         }
         // What the failure is stands beside it, and is asked about there.
@@ -188,7 +188,7 @@ pub(crate) fn never_started(seen: &Seen) -> bool {
     let part = |fact: &Fact| {
         matches!(fact.statement, Statement::Elsewhere { part: ElsewherePart::ServiceStart, .. })
     };
-    seen.facts.all().iter().any(|fact| part(fact) && !seen.facts.succeeded_after(fact))
+    seen.facts.all().iter().any(|fact| part(fact) && !seen.succeeded_after(fact))
 }
 
 /// A failure's class in words.
@@ -294,7 +294,7 @@ fn failure_of<'a>(
             if fact.source.file == run.fact.source.file
                 && fails_synchronization(process, *phase)
                 && !later(fact)
-                && !seen.facts.succeeded_after(fact) =>
+                && !seen.succeeded_after(fact) =>
         {
             Some((fact, failure, phase))
         }
@@ -339,7 +339,7 @@ fn told_without_an_event(seen: &Seen, given: &mut Given) {
             None
         }
         Statement::LogFailure { failure, process, phase, .. }
-            if fails_synchronization(process, *phase) && !seen.facts.succeeded_after(fact) =>
+            if fails_synchronization(process, *phase) && !seen.succeeded_after(fact) =>
         {
             Some((fact, failure, phase))
         }
@@ -364,7 +364,7 @@ fn health(seen: &Seen, given: &mut Given) {
     let mut red = seen
         .facts
         .events(&[10022, 425])
-        .filter(|(fact, event)| !(seen.facts.succeeded_after(fact) || checked(fact, *event)));
+        .filter(|(fact, event)| !(seen.succeeded_after(fact) || checked(fact, *event)));
     if let Some((fact, event)) = red.next() {
         let what = match event {
             425 => "a synchronization did not answer in time and was given up",
@@ -378,6 +378,9 @@ fn health(seen: &Seen, given: &mut Given) {
 /// What several causes share stays a question, with the test that would tell them apart, unless a cause was found
 /// that writes such a text.
 pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
+    let stored = seen.facts.flag("HasProxyPassword").map(|(_, stored)| stored);
+    let uses_proxy = seen.facts.flag("UseProxy").map(|(_, uses)| uses);
+    let in_clear = in_clear(seen);
     for fact in seen.facts.all() {
         let Statement::LogFailure { failure, process, phase, count, .. } = &fact.statement else {
             continue;
@@ -412,9 +415,8 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
             );
             continue;
         }
-        let stored = seen.facts.flag("HasProxyPassword").map(|(_, stored)| stored);
         let (question, why, test) = match failure {
-            LoggedFailure::ConnectionBroken if in_clear(seen) => (
+            LoggedFailure::ConnectionBroken if in_clear => (
                 "Who broke the connection off?",
                 "the source is spoken to in clear, so that no TLS is in question: a device or a proxy between, and a pool that \
                  stops at the other end, write this text",
@@ -450,23 +452,19 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "a stopped service, a wrong port and a rejecting firewall all write this text",
                 "wsusprobe check of the source from this server",
             ),
-            LoggedFailure::HttpStatus { code: 407 }
-                if seen.facts.flag("UseProxy").is_some_and(|(_, uses)| !uses) =>
-            {
-                (
-                    "Which proxy asked for credentials?",
-                    "407 comes from a proxy and never from WSUS or IIS, and WSUS is set to use none (UseProxy = False): one on the \
+            LoggedFailure::HttpStatus { code: 407 } if uses_proxy == Some(false) => (
+                "Which proxy asked for credentials?",
+                "407 comes from a proxy and never from WSUS or IIS, and WSUS is set to use none (UseProxy = False): one on the \
                      way asks unbidden, or the setting is newer than the log",
-                    "wsusprobe check of the source from this server, with --proxy none and with the site's proxy",
-                )
-            }
+                "wsusprobe check of the source from this server, with --proxy none and with the site's proxy",
+            ),
             LoggedFailure::HttpStatus { code: 407 } if stored == Some(false) => (
                 "Which credentials does the proxy want?",
                 "407 comes from a proxy and never from WSUS or IIS, and WSUS has no password stored for it",
                 "wsusprobe check of the source with --proxy: what it offers tells which kind; whether it lets this server pass \
                  without a logon is the proxy's setting",
             ),
-            LoggedFailure::HttpStatus { code: 407 } if seen.facts.flag("UseProxy").is_some() => (
+            LoggedFailure::HttpStatus { code: 407 } if uses_proxy.is_some() => (
                 "Which credentials does the proxy want?",
                 "407 comes from a proxy and never from WSUS or IIS; whether it takes those that WSUS has stored, and of that kind, \
                  does not show",
@@ -507,7 +505,7 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
             ),
         };
         // The service's own success says nothing of the import's way.
-        let since = if synchronizes(process) && seen.facts.succeeded_after(fact) {
+        let since = if synchronizes(process) && seen.succeeded_after(fact) {
             " A synchronization has succeeded since."
         } else {
             ""

@@ -226,7 +226,7 @@ fn by_date<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
             }
             _ => false,
         };
-        fits && !seen.facts.succeeded_after(fact)
+        fits && !seen.succeeded_after(fact)
     })
 }
 

@@ -70,7 +70,7 @@ fn on_record(seen: &Seen, given: &mut Given) {
         *one.failure == LoggedFailure::HttpStatus { code: 407 }
             && fails_synchronization(one.process, one.phase)
             && !one.process.is_empty()
-            && !facts.succeeded_after(one.fact)
+            && !seen.succeeded_after(one.fact)
     });
     let Some(logged) = logged else { return };
     let hop = path.hop_subject();

@@ -19,6 +19,9 @@ const RUN: SignedDuration = SignedDuration::from_hours(3);
 /// A log, an event and the history tell of one end within that.
 const TOLD_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
+/// The most failures that are looked at, with a time and without one.
+const MOST: usize = 64;
+
 /// What the record tells of the last run.
 enum Last<'a> {
     /// Nothing, or not by what it failed.
@@ -38,15 +41,13 @@ impl<'a> Last<'a> {
     fn of(seen: &Seen<'a>, since: Option<Timestamp>) -> Self {
         let times = Times::new(seen.facts.all());
         let told = |fact: &Fact| since.is_none_or(|since| times.against(fact, since) != Order::Before);
+        let mut failures = seen.facts.failures();
+        failures.retain(|one| fails_synchronization(one.process, one.phase));
+        keep_latest(&mut failures);
+        failures.retain(|one| !seen.succeeded_after(one.fact));
         // A code alone does not say on which connection it came.
-        let (codes, all): (Vec<FailureView>, Vec<FailureView>) = seen
-            .facts
-            .failures()
-            .into_iter()
-            .filter(|one| {
-                fails_synchronization(one.process, one.phase) && !seen.facts.succeeded_after(one.fact)
-            })
-            .partition(|one| matches!(one.failure, LoggedFailure::Code { .. }));
+        let (codes, all): (Vec<FailureView>, Vec<FailureView>) =
+            failures.into_iter().partition(|one| matches!(one.failure, LoggedFailure::Code { .. }));
         let is_last =
             |one: &FailureView| !all.iter().any(|other| times.order(one.fact, other.fact) == Order::Before);
         let last: Vec<FailureView> = all.iter().rev().filter(|one| is_last(one)).copied().collect();
@@ -106,6 +107,23 @@ impl<'a> Last<'a> {
         of_run.retain(|one| one.phase.is_some() || !phased.contains(&one.failure));
         Last::Failed(of_run)
     }
+}
+
+/// Leaves the latest failures of many, and as many whose time is not told: each is compared with each.
+fn keep_latest(failures: &mut Vec<FailureView>) {
+    let mut times: Vec<Timestamp> = failures.iter().filter_map(|one| one.fact.time).collect();
+    times.sort_unstable();
+    let earliest = times.len().checked_sub(MOST).map(|at| times[at]);
+    let (mut told, mut untold) = (0, 0);
+    failures.retain(|one| {
+        let count = match one.fact.time {
+            Some(time) if earliest.is_some_and(|earliest| time < earliest) => return false,
+            Some(_) => &mut told,
+            None => &mut untold,
+        };
+        *count += 1;
+        *count <= 2 * MOST
+    });
 }
 
 /// A cause that was not walked, as the record has it: as it stands where the last run could have failed by it, or nothing is

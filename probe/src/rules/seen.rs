@@ -4,7 +4,7 @@ use crate::evidence::{
     Ask, DialAnswer, Evidence, HandshakeAnswer, HelloAnswer, HttpAnswer, Layer, NameAnswer, NameFit,
     Observation, Outcome, PathInfo, PathRole, ProxyAnswer, Scheme, SoapAnswer,
 };
-use crate::facts::{FactView, OwnClient};
+use crate::facts::{Fact, FactView, OwnClient, Successes};
 use crate::plan::is_microsoft_host;
 
 /// Evidence, indexed.
@@ -14,6 +14,7 @@ pub(crate) struct Seen<'a> {
     /// This server's TLS client, or the one that is taken for it.
     pub client: OwnClient,
     pub paths: Vec<PathSeen<'a>>,
+    successes: Successes<'a>,
 }
 
 /// One path.
@@ -73,7 +74,13 @@ impl<'a> Seen<'a> {
             })
             .collect();
         let facts = FactView::new(&evidence.facts);
-        Seen { evidence, facts, client: OwnClient::new(&evidence.settings, &facts), paths }
+        let successes = Successes::new(&evidence.facts);
+        Seen { evidence, facts, client: OwnClient::new(&evidence.settings, &facts), successes, paths }
+    }
+
+    /// Whether a synchronization succeeded after what a fact tells: by time, or further down in the same file.
+    pub fn succeeded_after(&self, fact: &Fact) -> bool {
+        self.successes.after(fact)
     }
 
     /// The time at which the evidence is judged: as the settings say it, else when the walk ended. None where nothing

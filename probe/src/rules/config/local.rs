@@ -210,7 +210,7 @@ fn services(seen: &Seen, given: &mut Given) {
             ));
         }
         let found = cause("config/service-stopped", name, says, vec![fact.id.clone()]);
-        let since = seen.facts.succeeded_after(fact);
+        let since = seen.succeeded_after(fact);
         given.add(match part {
             Part::Web => found.role(Role::Note).severity(Severity::Warning),
             // A run that succeeded since says that it was started again.
@@ -327,7 +327,7 @@ fn last_failure<'a>(seen: &Seen<'a>) -> Option<FailureView<'a>> {
     seen.facts
         .failures()
         .into_iter()
-        .filter(|one| fails_synchronization(one.process, one.phase) && !seen.facts.succeeded_after(one.fact))
+        .filter(|one| fails_synchronization(one.process, one.phase) && !seen.succeeded_after(one.fact))
         .filter(|one| !matches!(one.failure, LoggedFailure::ConnectFailed))
         .reduce(|last, one| if times.order(one.fact, last.fact) == Order::Before { last } else { one })
 }

@@ -17,7 +17,7 @@ fn import_only(seen: &Seen, given: &mut Given) {
         let Statement::LogFailure { process, failure, phase, count, .. } = &fact.statement else { continue };
         if process == "w3wp" || *phase == Some(Phase::Import) {
             import = import.or(Some((fact, failure, *count)));
-        } else if *phase != Some(Phase::Content) && !seen.facts.succeeded_after(fact) {
+        } else if *phase != Some(Phase::Content) && !seen.succeeded_after(fact) {
             // The service fails too, or a text does not say who logged it.
             return;
         }

@@ -17,7 +17,7 @@ pub(crate) fn conclude(seen: &Seen, given: &mut Given) {
     let mut timeouts: Vec<String> = Vec::new();
     for fact in seen.facts.all() {
         let Statement::LogFailure { failure, process, phase, .. } = &fact.statement else { continue };
-        if seen.facts.succeeded_after(fact) || process == "w3wp" || *phase == Some(Phase::Content) {
+        if seen.succeeded_after(fact) || process == "w3wp" || *phase == Some(Phase::Content) {
             continue;
         }
         if *failure != LoggedFailure::Timeout {

@@ -104,7 +104,7 @@ fn interval(seen: &Seen) -> Option<(SignedDuration, Vec<String>)> {
 fn stale(seen: &Seen, given: &mut Given) {
     let Some(now) = seen.now() else { return };
     let yellow = || {
-        let answered = |fact: &Fact| seen.facts.succeeded_after(fact) || seen.facts.found_well_after(fact);
+        let answered = |fact: &Fact| seen.succeeded_after(fact) || seen.facts.found_well_after(fact);
         let mut events = seen.facts.events(&[10021]).filter(|(fact, _)| !answered(fact));
         events.next().map(|(fact, _)| fact)
     };

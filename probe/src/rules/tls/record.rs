@@ -24,14 +24,13 @@ fn is_of_content(phase: Option<Phase>) -> bool {
 
 /// The failures on record that a client without TLS 1.2 meets, and that no success followed: of synchronization, at its
 /// first contact. Whoever has come further has spoken TLS already.
-fn at_first_contact<'a>(seen: &Seen<'a>) -> impl DoubleEndedIterator<Item = &'a Fact> {
-    let facts = seen.facts;
-    facts.all().iter().filter(move |fact| match &fact.statement {
+fn at_first_contact<'s, 'a>(seen: &'s Seen<'a>) -> impl DoubleEndedIterator<Item = &'a Fact> + use<'s, 'a> {
+    seen.facts.all().iter().filter(move |fact| match &fact.statement {
         Statement::LogFailure { process, failure, phase, .. } => {
             is_tls_failure(failure)
                 && synchronizes(process)
                 && matches!(phase, None | Some(Phase::FirstContact))
-                && !facts.succeeded_after(fact)
+                && !seen.succeeded_after(fact)
         }
         _ => false,
     })
@@ -53,7 +52,7 @@ pub(crate) fn unexplained_failure(seen: &Seen, findings: &[Finding]) -> bool {
             return false;
         }
         let explained = findings.iter().any(|f| f.id != "history/failing" && f.because.contains(&fact.id));
-        is_tls_failure(failure) && !is_of_content(*phase) && !explained && !seen.facts.succeeded_after(fact)
+        is_tls_failure(failure) && !is_of_content(*phase) && !explained && !seen.succeeded_after(fact)
     })
 }
 
@@ -264,7 +263,7 @@ pub(super) fn dotnet(seen: &Seen, given: &mut Given) {
             ("w3wp", _) | (_, Some(Phase::Import | Phase::Content)) => {}
             // What is broken off at TLS is the service's own, whatever came of it later.
             ("WsusService", _) => {
-                service_fails |= is_tls_failure(failure) || !seen.facts.succeeded_after(fact)
+                service_fails = service_fails || is_tls_failure(failure) || !seen.succeeded_after(fact);
             }
             // A text that does not say who logged it tells neither.
             _ => {}

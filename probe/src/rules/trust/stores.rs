@@ -123,7 +123,7 @@ fn not_trusted<'a>(seen: &Seen<'a>) -> Option<&'a Fact> {
             &fact.statement,
             Statement::LogFailure { failure: LoggedFailure::NotTrusted | LoggedFailure::RootCheck, process, phase, .. }
                 if process != "w3wp" && *phase != Some(Phase::Content)
-        ) && !seen.facts.succeeded_after(fact)
+        ) && !seen.succeeded_after(fact)
     })
 }
 
