@@ -1,6 +1,10 @@
 //! What consoles and programs show of logs, tables and answers: cut at a window's width, or without its heading. Beside
 //! each, the text that is none.
 
+#[path = "support/readings.rs"]
+mod readings;
+
+use readings::http_tests as tests;
 use std::path::Path;
 
 use wsusprobe::diagnosis::judge;
@@ -155,17 +159,6 @@ fn a_history_as_a_table_gives_its_runs() {
     ] {
         assert_eq!(runs(&given(other.clone())), [], "{other}");
     }
-}
-
-/// The tests by HttpWebRequest: URL, status, first exception.
-fn tests(reading: &Reading) -> Vec<(&str, Option<u16>, &str)> {
-    let tests = reading.facts.iter().filter_map(|fact| match &fact.statement {
-        Statement::HttpTest { url, status, exceptions, .. } => {
-            Some((url.as_str(), *status, exceptions.first().map_or("", String::as_str)))
-        }
-        _ => None,
-    });
-    tests.collect()
 }
 
 const URL: &str = "https://upstream.corp.example.com:8531/ClientWebService/client.asmx";

@@ -1,5 +1,9 @@
 //! What must not be claimed of a text, and beside it the text of which it may be.
 
+#[path = "support/readings.rs"]
+mod readings;
+
+use readings::http_tests as tests;
 use std::path::Path;
 
 use wsusprobe::diagnosis::{Diagnosis, judge};
@@ -43,17 +47,6 @@ fn steps(reading: &Reading) -> usize {
 
 fn failures(reading: &Reading) -> Vec<(&str, &LoggedFailure)> {
     FactView::new(&reading.facts).failures().iter().map(|one| (one.process, one.failure)).collect()
-}
-
-/// The tests by HttpWebRequest: URL, status, first exception.
-fn tests(reading: &Reading) -> Vec<(&str, Option<u16>, &str)> {
-    let tests = reading.facts.iter().filter_map(|fact| match &fact.statement {
-        Statement::HttpTest { url, status, exceptions, .. } => {
-            Some((url.as_str(), *status, exceptions.first().map_or("", String::as_str)))
-        }
-        _ => None,
-    });
-    tests.collect()
 }
 
 fn servers(reading: &Reading) -> Vec<&str> {
