@@ -483,21 +483,20 @@ pub(crate) fn open_questions(seen: &Seen, given: &mut Given) {
                 "the text does not say whether the proxy, HTTP.sys, IIS or WSUS gave it",
                 "wsusprobe check of the source: the Server header tells",
             ),
-            LoggedFailure::SoapFault { code } if soap_fault(code).is_some() => {
-                let (why, test) = soap_fault(code).unwrap_or_default();
+            LoggedFailure::SoapFault { code } => {
+                let source = seen.facts.flag("SyncFromMicrosoftUpdate");
+                let (why, test) = soap_fault(code).unwrap_or((
+                    "an old endpoint and a failing upstream both answer with one",
+                    if source.is_some() {
+                        "start a synchronization and hand over the log again; where an upstream answers with the fault, its own \
+                         SoftwareDistribution.log of the same time"
+                    } else {
+                        "hand over the configuration (MUUrl, UpstreamWsusServerName), and the upstream's own \
+                         SoftwareDistribution.log"
+                    },
+                ));
                 ("What lies behind the SOAP fault?", why, test)
             }
-            LoggedFailure::SoapFault { .. } if seen.facts.flag("SyncFromMicrosoftUpdate").is_some() => (
-                "What lies behind the SOAP fault?",
-                "an old endpoint and a failing upstream both answer with one",
-                "start a synchronization and hand over the log again; where an upstream answers with the fault, its own \
-                 SoftwareDistribution.log of the same time",
-            ),
-            LoggedFailure::SoapFault { .. } => (
-                "What lies behind the SOAP fault?",
-                "an old endpoint and a failing upstream both answer with one",
-                "hand over the configuration (MUUrl, UpstreamWsusServerName), and the upstream's own SoftwareDistribution.log",
-            ),
             LoggedFailure::Code { .. } => (
                 "What does this code stand for here?",
                 "a code alone does not say on which connection it came",

@@ -2,7 +2,7 @@
 
 mod answered;
 mod local;
-mod record;
+mod logged;
 mod refused;
 
 use super::{Given, PathSeen, Seen, With, cause, http, proxy};
@@ -13,7 +13,7 @@ use crate::evidence::{
 use crate::schannel::profile;
 
 pub(crate) use local::in_clear;
-pub(crate) use record::unexplained_failure;
+pub(crate) use logged::unexplained_failure;
 
 /// The statements that it reads.
 pub(super) const FACTS: &[&str] = &[
@@ -59,8 +59,8 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
         }
     }
     local::give(seen, given);
-    record::sync_fix_missing(seen, given);
-    record::dotnet(seen, given);
+    logged::sync_fix_missing(seen, given);
+    logged::dotnet(seen, given);
     local::overruled(seen, given);
 }
 

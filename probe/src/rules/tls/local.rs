@@ -1,8 +1,8 @@
 //! What is set on this server: its registry and its Group Policy.
 
-use super::super::{Given, Seen, With, cause, note, place};
+use super::super::{Given, Seen, With, cause, note, place, record};
 use super::refused::{shortened, their_suites};
-use super::{Own, between, chosen, record, refused, taken, who};
+use super::{Own, between, chosen, logged, refused, taken, who};
 use crate::codec::tls::{TLS12, suite_name, version_name};
 use crate::diagnosis::Finding;
 use crate::evidence::{Observation, Scheme, escape, question};
@@ -271,7 +271,7 @@ pub(super) fn give(seen: &Seen, given: &mut Given) {
     lists(seen, given);
     let client = &seen.client.client;
     let hello = client.hello(Caller::Synchronization, None);
-    let failure = record::failure(seen);
+    let failure = logged::failure(seen);
     let ids = departures(&hello);
     match &hello.why_none {
         Some(WhyNone::NoVersion { .. }) if !ids.is_empty() => {
@@ -335,7 +335,7 @@ fn unwalked(seen: &Seen, hello: &ClientHello, failure: Option<String>, given: &m
         let says = "A connection is on record as broken off, and this server's SCHANNEL has TLS 1.2 off for clients; \
                     Microsoft's endpoint takes TLS 1.2 alone.";
         let found = cause("tls/client-tls12-disabled", "SCHANNEL", says, because).likely();
-        given.add(super::super::record::weighed(seen, found));
+        given.add(record::weighed(seen, found));
     }
 }
 
